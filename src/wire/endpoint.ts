@@ -1,0 +1,15 @@
+/** Where an upstream's instances are, as a configuration or a registry gives it. */
+
+export interface EndpointSpec {
+  readonly scheme: 'http' | 'https';
+  /** A name or an address; IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Share of the traffic; 0 takes no new requests. */
+  readonly weight: number;
+}
+
+/** `host:port`, IPv6 in brackets: how logs and metrics name the endpoint. */
+export function endpointName(spec: EndpointSpec): string {
+  return spec.host.includes(':') ? `[${spec.host}]:${spec.port}` : `${spec.host}:${spec.port}`;
+}
