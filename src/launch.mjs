@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+/** Starts the command line, or says in plain words that this Node is too old to read it. */
+import { existsSync } from 'node:fs';
+
+const NEEDED = [26, 5, 1];
+const have = process.versions.node.split('.').map(Number);
+const behind = NEEDED.findIndex((part, at) => have[at] !== part);
+
+if (behind !== -1 && have[behind] < NEEDED[behind]) {
+  process.stderr.write(
+    `Snowgate needs Node ${NEEDED.join('.')} or newer; this is ${process.versions.node}.\n` +
+      'In a checkout, run "npm ci" first: it brings the right Node for "npm start".\n' +
+      'Elsewhere, install a newer Node, or "npm install node@26" beside the package.\n',
+  );
+  process.exit(2);
+}
+
+// A package holds cli.js, a checkout cli.ts, which Node reads as it is.
+const built = new URL('./cli.js', import.meta.url);
+await import(existsSync(built) ? built.href : new URL('./cli.ts', import.meta.url).href);
