@@ -1,0 +1,20 @@
+/** What is wrong with a configuration, where, and what to do about it. */
+import type { ConfigPath } from './types.ts';
+
+export interface Place {
+  /** As it was given to the loader. */
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** From 1, in UTF-16 units. */
+  readonly column: number;
+}
+
+export interface Issue {
+  readonly severity: 'error' | 'warning';
+  readonly message: string;
+  readonly path: ConfigPath;
+  readonly place: Place | null;
+  /** What to do, as one short sentence; null when the message says it. */
+  readonly remedy: string | null;
+}

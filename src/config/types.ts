@@ -1,0 +1,135 @@
+/** What the rest of the gateway reads: the configuration after parsing, with every default filled in. */
+import type { EndpointSpec } from '../wire/endpoint.ts';
+
+/** Where something stands in the file: keys and indexes from its root. */
+export type ConfigPath = readonly (string | number)[];
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One plugin instance, or `false` where a wider one is taken away. */
+export type PluginUse = false | PluginInstance;
+
+export interface PluginInstance {
+  /** Name of the plugin. */
+  readonly type: string;
+  /** As the file has it after interpolation; the plugin's own schema reads it. */
+  readonly config: unknown;
+  readonly path: ConfigPath;
+}
+
+/** By instance name, in the file's order; null prototype. */
+export type PluginUses = Readonly<Record<string, PluginUse>>;
+
+export interface Timeouts {
+  /** Until the connection stands, TLS included. */
+  readonly connectMs: number;
+  /** From the end of the request body to the response head. */
+  readonly firstByteMs: number;
+  /** Between two pieces of a body. */
+  readonly idleMs: number;
+}
+
+export interface UpstreamTls {
+  /** Absolute file names. */
+  readonly ca: string | null;
+  readonly cert: string | null;
+  readonly key: string | null;
+  readonly serverName: string | null;
+  readonly verify: boolean;
+}
+
+export type RetryCause = 'connect' | 'reset' | 'timeout' | number;
+
+export interface Upstream {
+  readonly name: string;
+  readonly targets: readonly EndpointSpec[];
+  readonly balance: 'round-robin' | 'random' | 'least-request';
+  readonly protocol: 'http1';
+  /** A Host to send instead of the client's, or null. */
+  readonly hostHeader: string | null;
+  readonly retry: {
+    /** All tries, the first included. */
+    readonly attempts: number;
+    readonly on: readonly RetryCause[];
+    /** Retries as a part of requests, 0 to 1. */
+    readonly budget: number;
+  };
+  readonly concurrency: {
+    readonly endpoint: number;
+    readonly queue: number;
+    readonly queueTimeoutMs: number;
+  };
+  readonly timeouts: Timeouts;
+  readonly tls: UpstreamTls | null;
+  readonly plugins: PluginUses;
+  /** Where it stands, for messages. */
+  readonly path: ConfigPath;
+}
+
+export type RouteAllowance = 'encoded-slash' | 'double-slash';
+
+export interface Route {
+  readonly name: string;
+  /** '' matches any host. Lower case. */
+  readonly host: string;
+  readonly path: string;
+  /** Empty: all methods. */
+  readonly methods: readonly string[];
+  /** Names in lower case; null prototype. */
+  readonly headers: Readonly<Record<string, string>>;
+  readonly query: Readonly<Record<string, string>>;
+  /** Empty where a plugin answers all. */
+  readonly upstream: readonly { readonly name: string; readonly weight: number }[];
+  readonly stripPrefix: string | null;
+  readonly rewrite: string | null;
+  /** 'keep', 'upstream', or the name to send. */
+  readonly hostHeader: string;
+  /** Until the response head, retries included. */
+  readonly timeoutMs: number;
+  /** Until the last byte; null: no limit. */
+  readonly maxDurationMs: number | null;
+  /** What the route sets over its upstream's. */
+  readonly timeouts: Partial<Timeouts>;
+  readonly bodyBytes: number;
+  readonly allow: readonly RouteAllowance[];
+  readonly plugins: PluginUses;
+  /** Line in the file, from 1; 0 when unknown. */
+  readonly line: number;
+  /** Where it stands, for messages. */
+  readonly configPath: ConfigPath;
+}
+
+export interface Config {
+  readonly version: 1;
+  readonly listen: readonly Address[];
+  readonly admin: Address | null;
+  /** Absolute. */
+  readonly stateDir: string;
+  readonly trace: {
+    readonly id: 'snowflake' | 'uuid';
+    readonly datacenter: number;
+    readonly worker: 'auto' | number;
+    readonly epochMs: number;
+    readonly bits: { readonly datacenter: number; readonly worker: number; readonly sequence: number };
+    /** Part of the traces that the gateway starts and marks as sampled, 0 to 1; null: it starts none. */
+    readonly sample: number | null;
+  };
+  /** CIDRs; a single address is a CIDR of its full length. */
+  readonly trustedProxies: readonly string[];
+  readonly limits: {
+    readonly headerBytes: number;
+    readonly headerCount: number;
+    readonly urlBytes: number;
+    readonly bodyBytes: number;
+    readonly connections: number;
+  };
+  readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly access: boolean };
+  readonly shutdown: { readonly graceMs: number; readonly delayMs: number };
+  /** By name; null prototype. Upstreams given in place are here under their URL. */
+  readonly upstreams: Readonly<Record<string, Upstream>>;
+  readonly plugins: PluginUses;
+  readonly routes: readonly Route[];
+}
