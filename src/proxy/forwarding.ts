@@ -1,0 +1,274 @@
+/** One request on its way to an upstream and back: receiver, observer and keeper of its end. */
+import { GatewayError, gatewayError } from '../kernel/errors.ts';
+import type { LiveExchange } from '../pipeline/exchange.ts';
+import type { EndpointInfo, Reply } from '../plugin.ts';
+import type { Body } from '../wire/body.ts';
+import type { Fields } from '../wire/fields.ts';
+import type { RequestHead, ResponseHead } from '../wire/heads.ts';
+import type { Call, CallObserver, Flight, Receiver, Timeouts } from '../wire/transport.ts';
+import type { TunnelReceiver } from '../wire/tunnel.ts';
+import { type Answering, type AnswerOwner, beginAnswer } from './answer.ts';
+import type { ForwardOptions } from './forward.ts';
+import { dropHopByHop } from './hop-by-hop.ts';
+import { type Join, Joined } from './joined.ts';
+import { LimitSink, limitBody, tooLarge } from './limit-body.ts';
+import { errorReply } from './problem.ts';
+
+/** What is sent; apart from the receiver, since both have a `head`. */
+class Outgoing implements Call {
+  readonly head: RequestHead;
+  readonly body: Body | null;
+  readonly deadlineMs: number;
+  readonly timeouts: Timeouts;
+  readonly hash: number;
+  readonly observer: CallObserver;
+
+  constructor(x: LiveExchange, body: Body | null, by: Forwarding) {
+    const o = by.options;
+    this.head = x.request;
+    this.body = body;
+    this.deadlineMs = deadlineOf(x, o);
+    this.timeouts = o.timeouts;
+    this.hash = o.hash === null ? 0 : o.hash(x);
+    this.observer = by;
+  }
+}
+
+const deadlineOf = (x: LiveExchange, o: ForwardOptions): number => {
+  let limitMs = o.timeoutMs > 0 ? o.timeoutMs : Number.POSITIVE_INFINITY;
+  if (o.maxDurationMs !== null && o.maxDurationMs < limitMs) limitMs = o.maxDurationMs;
+  return x.startMs + limitMs;
+};
+
+/** The endpoint as a Host: the default ports are left out, as every client does. */
+const hostOf = (endpoint: string) => endpoint.replace(/:(?:80|443)$/, '');
+
+const pluginError = (cause: unknown): GatewayError =>
+  cause instanceof GatewayError && cause.code === 'GW_PLUGIN'
+    ? cause
+    : gatewayError('GW_PLUGIN', cause instanceof Error ? cause.message : String(cause), cause);
+
+export class Forwarding implements Receiver, TunnelReceiver, CallObserver, AnswerOwner {
+  readonly options: ForwardOptions;
+  readonly #x: LiveExchange;
+  #flight: Flight | null = null;
+  /** Why the flight must end, said before there was one. */
+  #givenUp: GatewayError | null = null;
+  #answering: Answering | null = null;
+  #joined: Joined | null = null;
+  #join: Join | null = null;
+  #sentMs = 0;
+  /** Nothing more is taken from the upstream as an answer. */
+  #settled = false;
+  #done = false;
+
+  constructor(x: LiveExchange, options: ForwardOptions) {
+    this.#x = x;
+    this.options = options;
+  }
+
+  start(): void {
+    const x = this.#x;
+    if (x.left) {
+      this.#finish();
+      return;
+    }
+    x.down.left = () => this.#left();
+    x.upstream = this.options.upstreamName;
+    let call: Outgoing;
+    try {
+      call = new Outgoing(x, x.down.upgrade ? null : this.#requestBody(), this);
+    } catch (cause) {
+      this.fail(cause instanceof GatewayError ? cause : gatewayError('GW_INTERNAL', String(cause), cause));
+      return;
+    }
+    this.#sentMs = x.clock.nowMs();
+    const { call: upstream } = this.options;
+    this.#flight = x.down.upgrade ? upstream.connect(call, this) : upstream.send(call, this);
+    if (this.#givenUp !== null) this.#flight.cancel(this.#givenUp);
+  }
+
+  /** What flows upstream, held to the limit. */
+  #requestBody(): Body | null {
+    const x = this.#x;
+    const limitBytes = this.options.bodyLimitBytes;
+    const source = x.down.body;
+    if (source === null) return null;
+    if (source.length !== null && source.length > limitBytes) throw tooLarge(limitBytes);
+    if (x.requestStages === null) return limitBody(x.takeBody()!, limitBytes);
+    // The limit is on what the client sends, so it comes before what stages make of it.
+    if (source.length === null) x.requestStages.unshift((next) => new LimitSink(source, next, limitBytes));
+    return x.takeBody();
+  }
+
+  // Observer
+
+  attempt(head: RequestHead, to: EndpointInfo): void {
+    const { options } = this;
+    this.#x.addAttempt(to.upstream, to.endpoint);
+    if (options.hostHeader === 'upstream') head.authority = hostOf(to.endpoint);
+    if (options.attempt === null) return;
+    try {
+      options.attempt(this.#x, head, to);
+    } catch (cause) {
+      this.#refuse(pluginError(cause));
+    }
+  }
+
+  attempted(status: number, error: GatewayError | null): void {
+    this.#x.settleAttempt(status, error === null ? '-' : error.code);
+  }
+
+  // Receiver
+
+  inform(status: number, fields: Fields): void {
+    // 100 answers our own Expect, and 101 is none of the interim ones.
+    if (this.#settled || status <= 101 || status > 199) return;
+    dropHopByHop(fields);
+    this.#x.down.inform(status, fields);
+  }
+
+  head(head: ResponseHead, body: Body): void {
+    if (this.#settled) {
+      body.cancel(this.#x.error ?? gatewayError('GW_INTERNAL', 'an answer after the end'));
+      return;
+    }
+    if (head.status < 200) {
+      const error = gatewayError('GW_UPSTREAM_PROTOCOL', `status ${head.status} as a final answer`);
+      body.cancel(error);
+      this.fail(error);
+      return;
+    }
+    this.#headCame();
+    dropHopByHop(head.fields);
+    this.#conclude({ status: head.status, fields: head.fields, body, by: 'upstream', error: null }, body);
+  }
+
+  fail(error: GatewayError): void {
+    if (this.#settled) return;
+    if (error.code === 'GW_CLIENT_LEFT') {
+      this.#left();
+      return;
+    }
+    const x = this.#x;
+    this.#settled = true;
+    x.fail(error);
+    if (this.#flight !== null || x.attempts.length > 0) x.upstreamMs = x.clock.nowMs() - this.#sentMs;
+    this.#conclude(errorReply(error), null);
+  }
+
+  // TunnelReceiver
+
+  open(head: ResponseHead, join: Join): void {
+    if (this.#settled) return;
+    this.#headCame();
+    this.#join = join;
+    dropHopByHop(head.fields);
+    this.#conclude({ status: 101, fields: head.fields, body: null, by: 'upstream', error: null }, null);
+  }
+
+  refuse(head: ResponseHead, body: Body): void {
+    this.head(head, body);
+  }
+
+  // AnswerOwner
+
+  answered(): void {
+    this.#finish();
+  }
+
+  #headCame(): void {
+    const x = this.#x;
+    this.#settled = true;
+    x.headMs = x.clock.nowMs();
+    x.upstreamMs = x.headMs - this.#sentMs;
+  }
+
+  /** Ends the flight from our side and answers the error. */
+  #refuse(error: GatewayError): void {
+    if (this.#settled) return;
+    this.#giveUp(error);
+    this.#x.settleAttempt(0, error.code);
+    this.fail(error);
+  }
+
+  #giveUp(error: GatewayError): void {
+    if (this.#flight === null) this.#givenUp = error;
+    else this.#flight.cancel(error);
+  }
+
+  /** Runs the response hooks and answers. `body` is the upstream's own, to be freed when another takes its place. */
+  #conclude(reply: Reply, body: Body | null): void {
+    const { respond } = this.options;
+    if (respond === null) {
+      this.#write(reply, body);
+      return;
+    }
+    let given: ReturnType<typeof respond>;
+    try {
+      given = respond(this.#x, reply);
+    } catch (cause) {
+      this.#hookFailed(cause, body);
+      return;
+    }
+    if (given instanceof Promise) {
+      given.then(
+        (other) => this.#write(other ?? reply, body),
+        (cause) => this.#hookFailed(cause, body),
+      );
+    } else this.#write(given ?? reply, body);
+  }
+
+  #hookFailed(cause: unknown, body: Body | null): void {
+    // What hooks before it meant for the body belongs to the reply that is now thrown away.
+    this.#x.responseStages = null;
+    this.#write(errorReply(pluginError(cause)), body);
+  }
+
+  #write(reply: Reply, body: Body | null): void {
+    const x = this.#x;
+    if (x.left) {
+      body?.cancel(gatewayError('GW_CLIENT_LEFT'));
+      return;
+    }
+    if (this.#join !== null) {
+      if (reply.status === 101 && reply.by === 'upstream') {
+        this.#joined = new Joined(x, this.options, this);
+        this.#joined.start(reply, this.#join, this.#flight);
+        return;
+      }
+      this.#giveUp(reply.error ?? gatewayError('GW_PLUGIN', 'a plugin refused the upgrade'));
+    }
+    if (body !== null && reply.body !== body) {
+      body.cancel(reply.error ?? gatewayError('GW_PLUGIN', 'a plugin answered instead'));
+    }
+    const answering = beginAnswer(x, reply, this.options);
+    if (answering === null) {
+      this.#finish();
+      return;
+    }
+    this.#answering = answering;
+    answering.owner = this;
+    answering.start();
+  }
+
+  #left(): void {
+    const x = this.#x;
+    if (x.left || this.#done) return;
+    const error = gatewayError('GW_CLIENT_LEFT');
+    x.left = true;
+    x.fail(error);
+    x.settleAttempt(0, error.code);
+    this.#settled = true;
+    this.#giveUp(error);
+    this.#answering?.cut(error);
+    x.abort();
+    this.#finish();
+  }
+
+  #finish(): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.options.done?.(this.#x);
+  }
+}
