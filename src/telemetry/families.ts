@@ -1,0 +1,94 @@
+/** The gateway's metrics: the one list that the registry, the tests and the docs share. */
+
+export interface Family {
+  readonly name: string;
+  readonly type: 'counter' | 'gauge' | 'histogram';
+  readonly labels: readonly string[];
+  /** One sentence. */
+  readonly help: string;
+}
+
+const family = (
+  name: string,
+  type: Family['type'],
+  [labels, help]: [labels: string, help: string],
+): Family => ({ name: `snowgate_${name}`, type, labels: labels === '' ? [] : labels.split(' '), help });
+
+export const FAMILIES = {
+  requests: family('requests_total', 'counter', [
+    'route method status code',
+    'Requests that have ended, by how they ended; code is - when all went well.',
+  ]),
+  duration: family('request_duration_seconds', 'histogram', [
+    'route',
+    'From the head of the request to the last byte of the answer; tunnels are left out.',
+  ]),
+  upstreamDuration: family('upstream_duration_seconds', 'histogram', [
+    'route',
+    'Part of the request that was spent waiting for the upstream.',
+  ]),
+  inFlight: family('requests_in_flight', 'gauge', ['route', 'Requests that have begun and not ended.']),
+  inBytes: family('request_body_bytes_total', 'counter', ['route', 'Bytes of request bodies read.']),
+  outBytes: family('response_body_bytes_total', 'counter', ['route', 'Bytes of response bodies written.']),
+  tunnelsOpen: family('tunnels_open', 'gauge', ['route', 'Upgraded connections (WebSocket) that are open.']),
+  tunnels: family('tunnels_total', 'counter', ['route', 'Upgraded connections (WebSocket) ever opened.']),
+  attempts: family('upstream_attempts_total', 'counter', [
+    'upstream endpoint status code',
+    'Tries at an endpoint, by class of the status (none: no answer) and code.',
+  ]),
+  waiting: family('upstream_waiting', 'gauge', [
+    'upstream',
+    'Requests that wait for a free slot of the upstream.',
+  ]),
+  healthy: family('endpoint_healthy', 'gauge', [
+    'upstream endpoint',
+    '1 while the endpoint takes requests, 0 while checks or failures keep it out.',
+  ]),
+  endpointInFlight: family('endpoint_in_flight', 'gauge', [
+    'upstream endpoint',
+    'Attempts at the endpoint that wait for an answer.',
+  ]),
+  connections: family('endpoint_connections', 'gauge', [
+    'upstream endpoint',
+    'Open connections to the endpoint.',
+  ]),
+  listenerConnections: family('listener_connections', 'gauge', [
+    'listener',
+    'Open connections from clients.',
+  ]),
+  refused: family('listener_refused_total', 'counter', [
+    'listener code',
+    'Connections and requests refused before a route was looked for.',
+  ]),
+  reloads: family('config_reloads_total', 'counter', [
+    'result',
+    'Attempts to load a changed configuration: ok or refused.',
+  ]),
+  reloadOk: family('config_last_reload_successful', 'gauge', [
+    '',
+    '1 when the file as it is now is the one that runs, 0 when it was refused.',
+  ]),
+  reloadTime: family('config_last_reload_success_timestamp_seconds', 'gauge', [
+    '',
+    'When a configuration was last taken into use, in seconds since 1970.',
+  ]),
+  configInfo: family('config_info', 'gauge', [
+    'hash',
+    'Always 1; the label names the running configuration.',
+  ]),
+  buildInfo: family('build_info', 'gauge', ['version node', 'Always 1; the labels name the versions.']),
+  traceWorker: family('trace_worker_info', 'gauge', [
+    'worker source',
+    'Always 1; the worker number in trace IDs and where it came from (config, hostname, lease, random).',
+  ]),
+  logDropped: family('access_log_dropped_lines_total', 'counter', [
+    '',
+    'Lines of the access log lost because their reader was too slow.',
+  ]),
+  modules: family('plugin_modules_loaded', 'gauge', [
+    '',
+    'Plugin files loaded since the start; each changed file loads anew and stays in memory.',
+  ]),
+} as const satisfies Record<string, Family>;
+
+export type FamilyKey = keyof typeof FAMILIES;
