@@ -7,6 +7,7 @@ import type { Reply } from '../plugin.ts';
 import type { Body, Sink, Stage } from '../wire/body.ts';
 import { createFields, type Fields } from '../wire/fields.ts';
 import { addAnswerFields } from './answer-fields.ts';
+import { dropHopByHop } from './hop-by-hop.ts';
 import { errorReply, problemDocument } from './problem.ts';
 import { guardedStages } from './stages.ts';
 
@@ -117,14 +118,16 @@ const bodiless = (x: LiveExchange, status: number) =>
 
 const isBytes = (body: Reply['body']): body is Uint8Array => body instanceof Uint8Array;
 
-/** Plugins may keep a reply and give it again: what is added for this exchange must not stay in it. */
-const ownReply = (reply: Reply): Reply => ({
-  status: reply.status,
-  fields: Object.assign(createFields(), reply.fields),
-  body: reply.body,
-  by: reply.by,
-  error: reply.error,
-});
+/**
+ * Plugins may keep a reply and give it again: what is added for this exchange must not stay in it.
+ * They may also write names as they like.
+ */
+const ownReply = (reply: Reply): Reply => {
+  const fields = createFields();
+  for (const name in reply.fields) fields[name.toLowerCase()] = reply.fields[name]!;
+  dropHopByHop(fields);
+  return { status: reply.status, fields, body: reply.body, by: reply.by, error: reply.error };
+};
 
 const writeBytes = (x: LiveExchange, reply: Reply, bytes: Uint8Array | null) => {
   const lengthBytes = bytes === null ? 0 : bytes.byteLength;
@@ -137,9 +140,15 @@ const writeBytes = (x: LiveExchange, reply: Reply, bytes: Uint8Array | null) => 
   sink.end(null);
 };
 
+/** Stages and codings that hooks chose were meant for another body than this one. */
+const writeProblem = (x: LiveExchange, reply: Reply, error: GatewayError) => {
+  reply.fields['content-type'] = 'application/problem+json';
+  delete reply.fields['content-encoding'];
+  writeBytes(x, reply, problemDocument(error, reply.status, x.id));
+};
+
 const stageFailed = (x: LiveExchange, cause: unknown, o: AnswerOptions): null => {
   const error = gatewayError('GW_PLUGIN', `a response stage: ${String(cause)}`, cause);
-  x.responseStages = null;
   return beginAnswer(x, errorReply(error), o) as null;
 };
 
@@ -153,19 +162,21 @@ export function beginAnswer(x: LiveExchange, given: Reply, o: AnswerOptions): An
     return null;
   }
   const reply = given.by === 'plugin' ? ownReply(given) : given;
-  const error = reply.error;
   x.status = reply.status;
-  if (error !== null) {
-    x.fail(error);
-    if (reply.body === null) {
-      reply.body = problemDocument(error, reply.status, x.id);
-      reply.fields['content-type'] = 'application/problem+json';
-    }
-  }
+  if (reply.error !== null) x.fail(reply.error);
   addAnswerFields(x, reply, o.viaName);
+  if (reply.error !== null && reply.body === null) {
+    writeProblem(x, reply, reply.error);
+    return null;
+  }
   const stages = x.responseStages;
   if (stages !== null) delete reply.fields['content-length'];
-  const plain = stages === null || bodiless(x, reply.status);
+  const empty = bodiless(x, reply.status);
+  const plain = stages === null || empty;
+  if (empty && reply.by !== 'upstream' && reply.body !== null && !isBytes(reply.body)) {
+    reply.body.cancel(gatewayError('GW_PLUGIN', 'a body where there can be none'));
+    reply.body = null;
+  }
   if (reply.body === null || (plain && isBytes(reply.body))) {
     writeBytes(x, reply, reply.body);
     return null;

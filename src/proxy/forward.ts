@@ -25,12 +25,13 @@ export interface ForwardOptions extends AnswerOptions {
    * The response hooks, on the head of whatever will be answered: the upstream's, a refusal of the gateway's, or
    * the 101 of an upgrade (which goes on only as long as the reply is that same 101). Gives nothing to keep the
    * reply, another reply to answer instead (the upstream's body is then cancelled), or a promise of either: the
-   * body waits unread meanwhile. A throw or rejection is answered by 500 GW_PLUGIN, past the hooks.
+   * body waits unread meanwhile. A throw or rejection is answered by 500 GW_PLUGIN (a GatewayError by its own code),
+   * past the hooks.
    */
   readonly respond:
     | ((x: LiveExchange, reply: Reply) => Reply | undefined | void | Promise<Reply | undefined | void>)
     | null;
-  /** The attempt hooks, before each try; may change the head of this try. A throw is answered by 500 GW_PLUGIN. */
+  /** The attempt hooks, before each try; may change the head of this try. A throw is answered as in `respond`. */
   readonly attempt: ((x: LiveExchange, head: RequestHead, to: EndpointInfo) => void) | null;
   /**
    * Called once when nothing more will pass between the client and the upstream: the answer's end or cut, the

@@ -44,7 +44,7 @@ const deadlineOf = (x: LiveExchange, o: ForwardOptions): number => {
 const hostOf = (endpoint: string) => endpoint.replace(/:(?:80|443)$/, '');
 
 const pluginError = (cause: unknown): GatewayError =>
-  cause instanceof GatewayError && cause.code === 'GW_PLUGIN'
+  cause instanceof GatewayError
     ? cause
     : gatewayError('GW_PLUGIN', cause instanceof Error ? cause.message : String(cause), cause);
 
@@ -220,8 +220,6 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
   }
 
   #hookFailed(cause: unknown, body: Body | null): void {
-    // What hooks before it meant for the body belongs to the reply that is now thrown away.
-    this.#x.responseStages = null;
     this.#write(errorReply(pluginError(cause)), body);
   }
 
@@ -241,6 +239,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     }
     if (body !== null && reply.body !== body) {
       body.cancel(reply.error ?? gatewayError('GW_PLUGIN', 'a plugin answered instead'));
+      delete reply.fields['content-length'];
     }
     const answering = beginAnswer(x, reply, this.options);
     if (answering === null) {
