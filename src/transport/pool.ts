@@ -1,0 +1,174 @@
+/** The connections to one endpoint: as few as serve, never more than allowed, and a queue in front of them. */
+import type { Clock } from '../kernel/clock.ts';
+import { gatewayError } from '../kernel/errors.ts';
+import type { Wheel } from '../kernel/wheel.ts';
+import type { EndpointSpec } from '../wire/endpoint.ts';
+import type { Call, Flight, Receiver, Transport } from '../wire/transport.ts';
+import { Connection, type Keeper } from './connection.ts';
+import type { Connector, UpstreamTls } from './connector.ts';
+import { type Desk, HttpFlight } from './flight.ts';
+import { badRequestLine } from './request-fields.ts';
+import { WaitingLine } from './waiting-line.ts';
+
+export interface EndpointTransportOptions {
+  readonly spec: EndpointSpec;
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  /** Connections for ordinary calls; tunnels have their own. */
+  readonly maxConnections: number;
+  /** Calls that may wait for one; more fail with GW_QUEUE_FULL. */
+  readonly maxQueue: number;
+  readonly queueTimeoutMs: number;
+  /** An idle connection is closed after so long, or a second before the origin said that it would. */
+  readonly keepAliveMs: number;
+  /** Of a response head. */
+  readonly maxHeaderBytes: number;
+  readonly tls: UpstreamTls | null;
+}
+
+export class EndpointPool implements Transport, Keeper, Desk {
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  readonly connector: Connector;
+  readonly maxHeaderBytes: number;
+  readonly keepAliveMs: number;
+  private readonly maxConnections: number;
+  /** All that stand or are being opened. */
+  private readonly all = new Set<Connection>();
+  /** A stack: the one used last is the one least likely to have been closed by the origin. */
+  private readonly idle: Connection[] = [];
+  private readonly line: WaitingLine<HttpFlight>;
+  private flights = 0;
+  private closing: Promise<void> | null = null;
+  private gone: (() => void) | null = null;
+  private serving = false;
+
+  constructor(options: EndpointTransportOptions, connector: Connector) {
+    this.clock = options.clock;
+    this.wheel = options.wheel;
+    this.connector = connector;
+    this.maxHeaderBytes = options.maxHeaderBytes;
+    this.keepAliveMs = options.keepAliveMs;
+    this.maxConnections = options.maxConnections;
+    this.line = new WaitingLine(options, (flight, error) => flight.lose(error));
+  }
+
+  get connections(): number {
+    return this.all.size;
+  }
+
+  get inFlight(): number {
+    return this.flights;
+  }
+
+  send(call: Call, to: Receiver): Flight {
+    const flight = new HttpFlight(this, call, to);
+    this.flights++;
+    if (this.closing !== null) flight.failSoon(gatewayError('GW_STOPPING', 'the endpoint is being closed'));
+    else if (call.deadlineMs <= this.clock.nowMs())
+      flight.failSoon(gatewayError('GW_TIMEOUT', 'before sending'));
+    else this.seat(flight);
+    return flight;
+  }
+
+  seat(flight: HttpFlight): void {
+    if (badRequestLine(flight.call.head) !== null) {
+      flight.failSoon(flight.unfit()!);
+      return;
+    }
+    const connection = this.takeIdle();
+    if (connection !== null) {
+      // undici checks the fields that it sends; only where a connection must be made are the checks worth repeating.
+      flight.board(connection);
+      return;
+    }
+    const unfit = flight.unfit();
+    if (unfit !== null) flight.failSoon(unfit);
+    else if (this.all.size < this.maxConnections) this.openFor(flight);
+    else this.line.join(flight, flight.call.deadlineMs);
+  }
+
+  unqueue(flight: HttpFlight): void {
+    this.line.leave(flight);
+  }
+
+  left(): void {
+    this.flights--;
+    if (this.closing !== null) this.closeIdle();
+  }
+
+  released(connection: Connection): void {
+    this.idle.push(connection);
+    this.wheel.arm(connection.alarm, connection.idleMs);
+    if (this.line.size > 0) this.serveSoon();
+    else if (this.closing !== null) this.closeIdle();
+  }
+
+  closed(connection: Connection): void {
+    this.all.delete(connection);
+    const at = this.idle.lastIndexOf(connection);
+    if (at !== -1) this.idle.splice(at, 1);
+    if (this.line.size > 0) this.serveSoon();
+    if (this.all.size === 0) this.gone?.();
+  }
+
+  /** Takes no new call; those under way have `graceMs`, then they fail with GW_STOPPING. */
+  close(graceMs: number): Promise<void> {
+    this.closing ??= new Promise((resolve) => {
+      const timer = this.clock.after(graceMs, () => {
+        this.cutAll();
+      });
+      this.gone = () => {
+        if (this.flights > 0) return;
+        timer.cancel();
+        resolve();
+      };
+    });
+    this.closeIdle();
+    return this.closing;
+  }
+
+  private cutAll(): void {
+    const error = gatewayError('GW_STOPPING', 'the time for ending in order is over');
+    for (let waiting = this.line.shift(); waiting !== null; waiting = this.line.shift()) waiting.lose(error);
+    for (const connection of [...this.all]) {
+      if (connection.rider === null) connection.destroy();
+      else connection.rider.lose(error);
+    }
+  }
+
+  private closeIdle(): void {
+    if (this.line.size === 0) for (const connection of this.idle.splice(0)) connection.destroy();
+    if (this.all.size === 0) this.gone?.();
+  }
+
+  private takeIdle(): Connection | null {
+    for (;;) {
+      const connection = this.idle.pop();
+      if (connection === undefined) return null;
+      if (connection.usable) return connection;
+    }
+  }
+
+  private openFor(flight: HttpFlight): void {
+    const connection = new Connection(this, flight);
+    this.all.add(connection);
+    flight.await(connection);
+  }
+
+  /** Not at once: whoever released a connection is still inside undici's parser. */
+  private serveSoon(): void {
+    if (this.serving) return;
+    this.serving = true;
+    queueMicrotask(() => {
+      this.serving = false;
+      while (this.line.size > 0) {
+        const connection = this.takeIdle();
+        if (connection !== null) this.line.shift()!.board(connection);
+        else if (this.all.size < this.maxConnections) this.openFor(this.line.shift()!);
+        else return;
+      }
+      if (this.closing !== null) this.closeIdle();
+    });
+  }
+}
