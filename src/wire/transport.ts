@@ -27,6 +27,8 @@ export interface Call {
 
 /** Learns of each attempt of a call. */
 export interface CallObserver {
+  /** False when `attempt` never changes the head, which then needs no copy for each try. Taken as true when absent. */
+  readonly changesHead?: boolean;
   /** Before the attempt is sent; may change the head of this attempt. */
   attempt(head: RequestHead, to: { readonly upstream: string; readonly endpoint: string }): void;
   /** Once an attempt has its head (status) or has failed (error). */

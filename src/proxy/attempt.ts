@@ -1,0 +1,295 @@
+/** One call on its way through an upstream: its attempts one after another, each settled once. */
+import type { Clock } from '../kernel/clock.ts';
+import { type GatewayError, gatewayError } from '../kernel/errors.ts';
+import type { Random } from '../kernel/random.ts';
+import { Alarm, type Wheel } from '../kernel/wheel.ts';
+import type { Slot } from '../upstream/slot.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Body, Sink } from '../wire/body.ts';
+import { createFields, type Fields } from '../wire/fields.ts';
+import type { RequestHead, ResponseHead } from '../wire/heads.ts';
+import type { Call, Flight, Receiver } from '../wire/transport.ts';
+import { Discard } from './attempt-discard.ts';
+import { ReplayBody } from './replay-body.ts';
+import { backOffMs, type RetryPolicy } from './retry.ts';
+
+export interface CallParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Rings for back-off. */
+  readonly wheel: Wheel;
+}
+
+const copyHead = (head: RequestHead): RequestHead => {
+  const fields = createFields();
+  for (const name in head.fields) {
+    const value = head.fields[name]!;
+    fields[name] = typeof value === 'string' ? value : value.slice();
+  }
+  return { ...head, fields };
+};
+
+/**
+ * Receives from the connection and is what the caller holds: flight and response body in one, so that a call
+ * costs one object. Subclasses say how an attempt is sent and how the caller is told.
+ */
+export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
+  protected readonly call: Call;
+  protected readonly upstream: Upstream;
+  readonly #parts: CallParts;
+  readonly #policy: RetryPolicy;
+  readonly #replay: ReplayBody | null;
+  #slot: Slot | null = null;
+  /** Made at the first failure. */
+  #tried: Slot[] | null = null;
+  #tries = 0;
+  /** The one try past `attempts`, for a connection refused or closed before anything was sent. */
+  #extraUsed = false;
+  #waits = 0;
+  #alarm: Alarm | null = null;
+  #flight: Flight | null = null;
+  /** True from the start of an attempt to its head or failure. */
+  #open = false;
+  /** True while the slot counts the attempt. */
+  #counted = false;
+  /** The caller has had the head; nothing is tried again. */
+  #passed = false;
+  #done = false;
+  /** Why the caller gave up. */
+  #cancelled: GatewayError | null = null;
+  /** What is told when an attempt was planned and then could not be made. */
+  #lastError: GatewayError | null = null;
+  #response: Body | null = null;
+  #into: Sink | null = null;
+
+  constructor(upstream: Upstream, call: Call, options: { parts: CallParts; policy: RetryPolicy }) {
+    this.upstream = upstream;
+    this.call = call;
+    this.#parts = options.parts;
+    this.#policy = options.policy;
+    this.#replay = call.body === null ? null : new ReplayBody(call.body);
+  }
+
+  /** Sends one attempt; `this` is its receiver. */
+  protected abstract dispatch(slot: Slot, call: Call): Flight;
+  /** Gives the answer to the caller; the body is this run itself. */
+  protected abstract pass(head: ResponseHead): void;
+  protected abstract passFailure(error: GatewayError): void;
+  abstract inform(status: number, fields: Fields): void;
+
+  start(): void {
+    this.upstream.budget.request();
+    const slot = this.upstream.pick(this.call.hash, null);
+    if (slot === null) this.#finish(gatewayError('GW_NO_ENDPOINT', this.upstream.name));
+    else this.#launch(slot);
+  }
+
+  #launch(slot: Slot): void {
+    const { call } = this;
+    const attempt = ++this.#tries;
+    let { head } = call;
+    this.#slot = slot;
+    this.#flight = null;
+    this.#open = true;
+    this.#counted = true;
+    slot.inFlight++;
+    const { observer } = call;
+    if (observer !== null) {
+      if (observer.changesHead !== false) head = copyHead(head);
+      observer.attempt(head, slot);
+      if (this.#done) return;
+    }
+    const flight = this.dispatch(slot, this.#callWith(head));
+    // The attempt may have ended, and the next begun, before `dispatch` returned.
+    if (attempt === this.#tries) this.#flight = flight;
+    if (this.#cancelled !== null) flight.cancel(this.#cancelled);
+  }
+
+  #callWith(head: RequestHead): Call {
+    const { call } = this;
+    if (head === call.head && this.#replay === null) return call;
+    return {
+      head,
+      body: this.#replay === null ? null : this.#replay.next(),
+      deadlineMs: call.deadlineMs,
+      timeouts: call.timeouts,
+      hash: call.hash,
+      observer: null,
+    };
+  }
+
+  // Receiver
+
+  head(head: ResponseHead, body: Body): void {
+    if (this.#done) {
+      body.cancel(this.#cancelled ?? gatewayError('GW_INTERNAL', 'an answer after the end'));
+      return;
+    }
+    this.#open = false;
+    this.call.observer?.attempted(head.status, null);
+    if (this.#policy.permitsStatus(head.status, this.call.head.method)) {
+      this.#lastError = null;
+      const again = this.#choose(null);
+      if (again !== null) {
+        this.#counted = false;
+        new Discard(body, this.#slot!).start();
+        this.#proceed(again);
+        return;
+      }
+    }
+    this.#passed = true;
+    this.#response = body;
+    this.#replay?.release();
+    this.pass(head);
+  }
+
+  /** Of the attempt before its head; of the body, told to its reader, after. */
+  fail(error: GatewayError): void {
+    if (this.#done) return;
+    if (this.#passed) {
+      this.#end();
+      this.#into?.fail(error);
+      return;
+    }
+    this.#open = false;
+    this.#settle();
+    this.call.observer?.attempted(0, error);
+    if (this.#done) return;
+    if (error.retry === 'unsent') this.upstream.refused(this.#slot!);
+    this.#lastError = error;
+    const again = this.#policy.permits(error, this.call.head.method) ? this.#choose(error) : null;
+    if (again === null) this.#finish(error);
+    else this.#proceed(again);
+  }
+
+  // The next attempt
+
+  /** The slot for another attempt, or null when none is safe, allowed or possible; null error means a status. */
+  #choose(error: GatewayError | null): Slot | null {
+    if (this.#replay !== null && !this.#replay.replayable) return null;
+    if (this.#parts.clock.nowMs() >= this.call.deadlineMs) return null;
+    // Refused or stale: nothing was done upstream, so one try more is no burden.
+    const unsent = error !== null && error.retry === 'unsent';
+    const stale = error !== null && error.retry === 'reused';
+    const extra = this.#tries >= this.#policy.attempts;
+    if (extra && (this.#extraUsed || !(unsent || stale))) return null;
+
+    const last = this.#slot!;
+    if (this.#tried === null) this.#tried = [last];
+    else if (!this.#tried.includes(last)) this.#tried.push(last);
+    const other = this.upstream.pick(this.call.hash, this.#tried);
+    if (other === null && extra && unsent) return null;
+    const slot = other ?? this.upstream.pick(this.call.hash, null);
+    if (slot === null) return null;
+
+    // Passing over what is down costs at most one refusal per endpoint and second, so it needs no leave.
+    if (stale || (unsent && other?.available === true)) this.upstream.budget.record();
+    else if (!this.upstream.budget.take()) return null;
+    if (extra) this.#extraUsed = true;
+    return slot;
+  }
+
+  #proceed(slot: Slot): void {
+    const stale = this.#lastError?.retry === 'reused';
+    if (stale || !this.#tried!.includes(slot)) {
+      this.#launch(slot);
+      return;
+    }
+    const delayMs = backOffMs(this.#waits++, this.#parts.random);
+    this.#alarm ??= new Alarm(() => this.#afterWait());
+    // The wheel takes 0 for "never".
+    this.#parts.wheel.arm(this.#alarm, Math.max(1, delayMs));
+  }
+
+  #afterWait(): void {
+    if (this.#done) return;
+    if (this.#parts.clock.nowMs() >= this.call.deadlineMs) {
+      this.#finish(gatewayError('GW_TIMEOUT', 'while waiting to try again'));
+      return;
+    }
+    // Picked afresh: much may have changed, and the slot chosen before may be gone.
+    const { hash } = this.call;
+    const slot = this.upstream.pick(hash, this.#tried) ?? this.upstream.pick(hash, null);
+    if (slot === null) this.#finish(this.#lastError ?? gatewayError('GW_NO_ENDPOINT', this.upstream.name));
+    else this.#launch(slot);
+  }
+
+  // The end
+
+  cancel(why: GatewayError): void {
+    if (this.#done) return;
+    this.#done = true;
+    this.#cancelled = why;
+    if (this.#alarm !== null) this.#parts.wheel.disarm(this.#alarm);
+    if (this.#open) this.call.observer?.attempted(0, why);
+    this.#open = false;
+    if (this.#response !== null) this.#response.cancel(why);
+    else this.#flight?.cancel(why);
+    this.#settle();
+    this.#replay?.close(why);
+  }
+
+  #finish(error: GatewayError): void {
+    this.#done = true;
+    this.#replay?.close(error);
+    this.passFailure(error);
+  }
+
+  #end(): void {
+    this.#done = true;
+    this.#settle();
+  }
+
+  #settle(): void {
+    if (!this.#counted) return;
+    this.#counted = false;
+    this.#slot!.inFlight--;
+  }
+
+  // Body: what the caller reads
+
+  get length(): number | null {
+    return this.#response === null ? null : this.#response.length;
+  }
+
+  read(into: Sink): void {
+    if (this.#response === null || this.#done) return;
+    this.#into = into;
+    this.#response.read(this);
+  }
+
+  // Sink: what the connection writes
+
+  get ready(): (() => void) | null {
+    return this.#into === null ? null : this.#into.ready;
+  }
+
+  set ready(run: (() => void) | null) {
+    if (this.#into !== null) this.#into.ready = run;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.#into!.write(chunk);
+  }
+
+  end(trailers: Fields | null): void {
+    if (this.#done) return;
+    this.#end();
+    this.#into!.end(trailers);
+  }
+
+  // For tunnels, which have no body whose end would tell
+
+  /** The attempt has its answer and the caller has it from here. */
+  protected opened(status: number): boolean {
+    if (this.#done) return false;
+    this.#open = false;
+    this.#passed = true;
+    this.call.observer?.attempted(status, null);
+    return !this.#done;
+  }
+
+  protected closed(): void {
+    if (!this.#done) this.#end();
+  }
+}

@@ -1,0 +1,86 @@
+/** One call to an upstream: pick an endpoint, try it, try another where that is safe. */
+import type { GatewayError } from '../kernel/errors.ts';
+import type { Slot } from '../upstream/slot.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Fields } from '../wire/fields.ts';
+import type { ResponseHead } from '../wire/heads.ts';
+import type { Call, Flight, Receiver, Transport } from '../wire/transport.ts';
+import type { Tunnel, TunnelReceiver } from '../wire/tunnel.ts';
+import { AttemptRun, type CallParts } from './attempt.ts';
+import { TunnelRun } from './attempt-tunnel.ts';
+import { RetryPolicy } from './retry.ts';
+
+export type { CallParts };
+
+class CallRun extends AttemptRun {
+  readonly #to: Receiver;
+
+  constructor(to: Receiver, call: Call, options: UpstreamCall) {
+    super(options.upstream, call, options);
+    this.#to = to;
+  }
+
+  override inform(status: number, fields: Fields): void {
+    this.#to.inform(status, fields);
+  }
+
+  protected override dispatch(slot: Slot, call: Call): Flight {
+    return slot.transport.send(call, this);
+  }
+
+  protected override pass(head: ResponseHead): void {
+    this.#to.head(head, this);
+  }
+
+  protected override passFailure(error: GatewayError): void {
+    this.#to.fail(error);
+  }
+}
+
+class UpstreamCall implements Transport, Tunnel {
+  readonly upstream: Upstream;
+  readonly parts: CallParts;
+  #policy: RetryPolicy;
+  /** The options that the policy was made of; an update of the upstream brings others. */
+  #of: Upstream['options']['retry'];
+
+  constructor(upstream: Upstream, parts: CallParts) {
+    this.upstream = upstream;
+    this.parts = parts;
+    this.#of = upstream.options.retry;
+    this.#policy = new RetryPolicy(this.#of);
+  }
+
+  get policy(): RetryPolicy {
+    const { retry } = this.upstream.options;
+    if (retry !== this.#of) {
+      this.#of = retry;
+      this.#policy = new RetryPolicy(retry);
+    }
+    return this.#policy;
+  }
+
+  send(call: Call, to: Receiver): Flight {
+    const run = new CallRun(to, call, this);
+    run.start();
+    return run;
+  }
+
+  connect(call: Call, to: TunnelReceiver): Flight {
+    const run = new TunnelRun(to, call, this);
+    run.start();
+    return run;
+  }
+
+  close(graceMs: number): Promise<void> {
+    return this.upstream.close(graceMs);
+  }
+}
+
+/**
+ * Makes the way into an upstream. The receiver may hear its end before `send` returns (no endpoint, say), and
+ * then the flight is over already. `close` closes the upstream.
+ */
+export function createCall(upstream: Upstream, parts: CallParts): Transport & Tunnel {
+  return new UpstreamCall(upstream, parts);
+}

@@ -1,0 +1,17 @@
+/** The seam of balancers: from the slots of an upstream to the one that takes the next call. */
+import type { Slot } from '../slot.ts';
+
+export interface Picker {
+  /**
+   * The slot for the next call, or null when none may take it.
+   * @param hash for balancers that hash; the others ignore it
+   * @param tried slots to pass over, which this call has tried already
+   */
+  pick(hash: number, tried: readonly Slot[] | null): Slot | null;
+}
+
+/** Belongs to one upstream; what it remembers of a slot survives from build to build. */
+export interface Balancer {
+  /** Makes the picker of a new membership; the picker of the build before must not be used any more. */
+  build(slots: readonly Slot[]): Picker;
+}

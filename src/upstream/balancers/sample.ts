@@ -1,0 +1,51 @@
+/** Draws a usable slot by chance, each as often as its weight says. */
+import type { Random } from '../../kernel/random.ts';
+import { isUsable, type Slot } from '../slot.ts';
+
+const MAX_TRIES = 8;
+
+export class Sampler {
+  readonly #slots: readonly Slot[];
+  readonly #random: Random;
+  /** The largest weight seen; weights may grow while the membership stays. */
+  #maxWeight: number;
+
+  constructor(slots: readonly Slot[], random: Random) {
+    this.#slots = slots;
+    this.#random = random;
+    this.#maxWeight = slots.reduce((max, slot) => Math.max(max, slot.weight), 0);
+  }
+
+  /**
+   * A uniform draw is accepted with the probability weight/max: constant time whatever the number of slots.
+   * When that fails eight times (most are down, or one is far heavier) all slots are summed up instead.
+   */
+  draw(tried: readonly Slot[] | null): Slot | null {
+    const slots = this.#slots;
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const slot = slots[Math.floor(this.#random.next() * slots.length)];
+      if (slot === undefined) return null;
+      if (!isUsable(slot, tried)) continue;
+      if (slot.weight >= this.#maxWeight) {
+        this.#maxWeight = slot.weight;
+        return slot;
+      }
+      if (this.#random.next() * this.#maxWeight < slot.weight) return slot;
+    }
+    return this.#drawFromAll(tried);
+  }
+
+  #drawFromAll(tried: readonly Slot[] | null): Slot | null {
+    let sum = 0;
+    for (const slot of this.#slots) if (isUsable(slot, tried)) sum += slot.weight;
+    let rest = this.#random.next() * sum;
+    let last: Slot | null = null;
+    for (const slot of this.#slots) {
+      if (!isUsable(slot, tried)) continue;
+      last = slot;
+      rest -= slot.weight;
+      if (rest < 0) break;
+    }
+    return last;
+  }
+}

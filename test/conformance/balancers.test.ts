@@ -1,0 +1,268 @@
+/** What every balancer keeps to, and what each promises beyond that. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { BALANCERS } from '../../src/upstream/balancers/catalog.ts';
+import { createSplit } from '../../src/upstream/split.ts';
+import { createSeededRandom } from '../kit/clock.ts';
+import { countBy, picks, slotsOf } from '../kit/upstream-slots.ts';
+
+const NAMES = Object.keys(BALANCERS) as (keyof typeof BALANCERS)[];
+const create = (name: keyof typeof BALANCERS, seed = 1) => BALANCERS[name].create(createSeededRandom(seed));
+const share = (names: readonly string[], name: string) => (countBy(names).get(name) ?? 0) / names.length;
+const many = (count: number, weight: (at: number) => number) =>
+  slotsOf(...Array.from({ length: count }, (_, at) => weight(at)));
+
+describe.each(NAMES)('%s', (name) => {
+  // Below and above the size at which round-robin changes its algorithm.
+  describe.each([3, 100])('with %i slots', (size) => {
+    test('gives nothing without slots or with weight 0 everywhere', () => {
+      expect(create(name).build([]).pick(0, null)).toBeNull();
+      expect(
+        create(name)
+          .build(many(size, () => 0))
+          .pick(0, null),
+      ).toBeNull();
+    });
+
+    test('gives each slot its part by weight', () => {
+      const slots = many(size, (at) => (at % 3) + 1);
+      const total = slots.reduce((sum, slot) => sum + slot.weight, 0);
+      const chosen = picks(create(name).build(slots), 300 * size);
+      for (const slot of slots) {
+        const expected = (slot.weight / total) * chosen.length;
+        const got = countBy(chosen).get(slot.spec.host) ?? 0;
+        // Five standard deviations of a fair draw.
+        expect(Math.abs(got - expected)).toBeLessThan(5 * Math.sqrt(expected));
+      }
+    });
+
+    test('never gives a slot that has no weight, is not available, is full or was tried', () => {
+      const slots = many(size, () => 1);
+      slots[0]!.weight = 0;
+      slots[1]!.available = false;
+      const picker = create(name).build(slots);
+      const chosen = picks(picker, 20 * size);
+      expect(chosen).not.toContain('a');
+      expect(chosen).not.toContain('b');
+      slots[2]!.full = true;
+      expect(picks(picker, 20 * size)).not.toContain('c');
+      slots[2]!.full = false;
+      const tried = slots.slice(3);
+      for (let n = 0; n < 20; n++) expect(picker.pick(0, tried)).toBe(slots[2]);
+      expect(picker.pick(0, slots)).toBeNull();
+    });
+
+    test('finds the only usable slot every time', () => {
+      const slots = many(size, () => 1);
+      for (const slot of slots) slot.available = false;
+      slots[size - 1]!.available = true;
+      const last = slots[size - 1]!.spec.host;
+      expect(share(picks(create(name).build(slots), 200), last)).toBe(1);
+    });
+
+    test('keeps the parts of the others while one is away, and gives it no burst when it is back', () => {
+      const slots = many(size, () => 2);
+      const picker = create(name).build(slots);
+      picks(picker, 10 * size);
+      slots[0]!.available = false;
+      const without = picks(picker, 200 * size);
+      for (const slot of slots.slice(1)) {
+        expect(share(without, slot.spec.host) * (size - 1)).toBeCloseTo(1, 0);
+      }
+      slots[0]!.available = true;
+      const back = picks(picker, 2 * size);
+      expect(countBy(back).get('a') ?? 0).toBeLessThanOrEqual(name === 'round-robin' ? 4 : 12);
+    });
+
+    test('acts at once on a weight that changes while the membership stays', () => {
+      const slots = many(size, () => 1);
+      const picker = create(name).build(slots);
+      picks(picker, 5 * size);
+      slots[0]!.weight = size - 1;
+      const chosen = picks(picker, 400 * size);
+      expect(share(chosen, 'a')).toBeCloseTo(0.5, 1);
+    });
+
+    test('a newcomer gets its part from the start, no more', () => {
+      const balancer = create(name);
+      const slots = many(size + 1, () => 1);
+      picks(balancer.build(slots.slice(0, size)), 1000);
+      const joined = picks(balancer.build(slots), 40 * (size + 1));
+      const got = countBy(joined).get(slots[size]!.spec.host) ?? 0;
+      expect(got).toBeGreaterThan(10);
+      expect(got).toBeLessThan(75);
+      const first = countBy(joined.slice(0, size + 1)).get(slots[size]!.spec.host) ?? 0;
+      expect(first).toBeLessThanOrEqual(name === 'round-robin' ? 2 : 8);
+    });
+  });
+});
+
+describe('round-robin', () => {
+  test.each([
+    [[5, 1, 1], 'a a b a c a a'],
+    [[4, 2, 1], 'a b a c a b a'],
+    [[1, 1, 1], 'a b c a b c a'],
+    [[1, 2], 'b a b b a b b'],
+    [[3], 'a a a a a a a'],
+    [[0, 1, 0], 'b b b b b b b'],
+  ])('interleaves %j as nginx does', (weights, expected) => {
+    expect(picks(create('round-robin').build(slotsOf(...weights)), 7).join(' ')).toBe(expected);
+  });
+
+  test('gives exactly the weights in each round, whatever they are', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 20 }), { minLength: 1, maxLength: 26 }), (weights) => {
+        const slots = slotsOf(...weights);
+        const total = weights.reduce((sum, weight) => sum + weight, 0);
+        const picker = create('round-robin').build(slots);
+        for (let round = 0; round < 2; round++) {
+          const counts = countBy(picks(picker, total));
+          for (const slot of slots) expect(counts.get(slot.spec.host)).toBe(slot.weight);
+        }
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test('above 64 slots each slot is never more than two calls from its part', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 65, maxLength: 90 }),
+        fc.integer(),
+        (weights, seed) => {
+          const slots = slotsOf(...weights);
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          const counts = countBy(picks(create('round-robin', seed).build(slots), 3 * total));
+          for (const slot of slots) {
+            expect(Math.abs(counts.get(slot.spec.host)! - 3 * slot.weight)).toBeLessThanOrEqual(2);
+          }
+        },
+      ),
+      { numRuns: 20 },
+    );
+  });
+
+  test('an unchanged membership built again goes on where it was', () => {
+    const balancer = create('round-robin');
+    const slots = slotsOf(5, 1, 1);
+    const before = picks(balancer.build(slots), 3);
+    expect([...before, ...picks(balancer.build(slots), 4)].join(' ')).toBe('a a b a c a a');
+  });
+
+  test('a change of weights is not paid off in a burst', () => {
+    const balancer = create('round-robin');
+    const slots = slotsOf(1000, 1);
+    picks(balancer.build(slots), 500);
+    slots[0]!.weight = 1;
+    const chosen = picks(balancer.build(slots), 6).join('');
+    expect(chosen).toMatch(/^(ab|ba|aba|bab|abb|baa)+/);
+    expect(chosen).not.toMatch(/aaa|bbb/);
+  });
+
+  test('endless changes of membership leave nobody out', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.tuple(fc.nat(5), fc.integer({ min: 1, max: 7 })), { minLength: 20, maxLength: 60 }),
+        (steps) => {
+          const balancer = create('round-robin');
+          const slots = slotsOf(1, 1, 1, 1, 1, 1);
+          let picker = balancer.build(slots);
+          for (const [out, count] of steps) {
+            picks(picker, count);
+            // Rebuilt without one, then with a fresh one in its place.
+            picker = balancer.build(slots.filter((_, at) => at !== out));
+            picks(picker, count);
+            slots[out] = slotsOf(1, 1, 1, 1, 1, 1)[out]!;
+            picker = balancer.build(slots);
+          }
+          const counts = countBy(picks(picker, 60));
+          for (const slot of slots) {
+            const got = counts.get(slot.spec.host) ?? 0;
+            expect(got).toBeGreaterThanOrEqual(8);
+            expect(got).toBeLessThanOrEqual(12);
+          }
+        },
+      ),
+      { numRuns: 50 },
+    );
+  });
+
+  test('growing past 64 slots and shrinking again keeps the parts', () => {
+    const balancer = create('round-robin');
+    const slots = many(80, () => 1);
+    picks(balancer.build(slots.slice(0, 60)), 100);
+    const grown = countBy(picks(balancer.build(slots), 800));
+    for (const slot of slots) expect(Math.abs(grown.get(slot.spec.host)! - 10)).toBeLessThanOrEqual(2);
+    const shrunk = countBy(picks(balancer.build(slots.slice(0, 10)), 100));
+    for (const slot of slots.slice(0, 10)) expect(shrunk.get(slot.spec.host)).toBe(10);
+  });
+
+  test('among many, those that come back together after a long time do not take over', () => {
+    const slots = many(100, () => 1);
+    const picker = create('round-robin').build(slots);
+    for (const slot of slots.slice(1)) slot.available = false;
+    picks(picker, 1000);
+    for (const slot of slots.slice(1)) slot.available = true;
+    const counts = countBy(picks(picker, 300));
+    for (const slot of slots) expect(Math.abs((counts.get(slot.spec.host) ?? 0) - 3)).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('least-request', () => {
+  test('prefers the less busy', () => {
+    const slots = slotsOf(1, 1);
+    slots[0]!.inFlight = 10;
+    expect(share(picks(create('least-request').build(slots), 1000), 'b')).toBeGreaterThan(0.8);
+  });
+
+  test('spreads calls that last', () => {
+    const slots = many(10, () => 1);
+    const picker = create('least-request').build(slots);
+    for (let n = 0; n < 1000; n++) picker.pick(0, null)!.inFlight++;
+    for (const slot of slots) expect(Math.abs(slot.inFlight - 100)).toBeLessThanOrEqual(5);
+  });
+
+  test('measures busyness by weight', () => {
+    const slots = slotsOf(9, 1);
+    const picker = create('least-request').build(slots);
+    for (let n = 0; n < 1000; n++) picker.pick(0, null)!.inFlight++;
+    expect(Math.abs(slots[0]!.inFlight - 900)).toBeLessThanOrEqual(20);
+  });
+});
+
+describe('split', () => {
+  test('interleaves by the same algorithm', () => {
+    const split = createSplit([
+      { weight: 5, value: 'a' },
+      { weight: 1, value: 'b' },
+      { weight: 1, value: 'c' },
+    ]);
+    expect(Array.from({ length: 7 }, () => split.next()).join(' ')).toBe('a a b a c a a');
+  });
+
+  test('90:10 gives every tenth call to the second, one at a time', () => {
+    const split = createSplit([
+      { weight: 90, value: 'main' },
+      { weight: 10, value: 'canary' },
+    ]);
+    const chosen = Array.from({ length: 1000 }, () => split.next());
+    const at = chosen.flatMap((value, index) => (value === 'canary' ? [index] : []));
+    expect(at).toHaveLength(100);
+    for (let n = 1; n < at.length; n++) expect(at[n]! - at[n - 1]!).toBe(10);
+  });
+
+  test('one choice is always taken, a choice of weight 0 never', () => {
+    const only = createSplit([{ weight: 3, value: 'x' }]);
+    expect([only.next(), only.next()]).toEqual(['x', 'x']);
+    const split = createSplit([
+      { weight: 0, value: 'x' },
+      { weight: 1, value: 'y' },
+    ]);
+    expect([split.next(), split.next()]).toEqual(['y', 'y']);
+  });
+
+  test('nothing to choose from is refused', () => {
+    expect(() => createSplit([])).toThrow(RangeError);
+    expect(() => createSplit([{ weight: 0, value: 1 }])).toThrow(RangeError);
+  });
+});
