@@ -1,0 +1,20 @@
+/** The shape of one resource of the admin server. */
+import type { PluginLogger } from '../plugin.ts';
+import type { AdminAnswer } from './answer.ts';
+import type { AdminSources } from './sources.ts';
+
+export interface AdminContext {
+  readonly sources: AdminSources;
+  readonly log: PluginLogger;
+}
+
+export interface Resource {
+  readonly path: string;
+  /** GET answers HEAD too. */
+  readonly method: 'GET' | 'POST';
+  /** True: needs no token at any address, so that probes and Prometheus work. */
+  readonly open: boolean;
+  /** One sentence for the index and the docs. */
+  readonly summary: string;
+  answer(context: AdminContext): AdminAnswer | Promise<AdminAnswer>;
+}

@@ -1,0 +1,15 @@
+/** What the admin server shows: functions that whoever composes the gateway hands in. */
+
+export interface AdminSources {
+  /** The scrape, in Prometheus' text format. */
+  metrics(): Promise<string>;
+  /** Whether traffic may come; `why` lists what is missing, one sentence each. */
+  ready(): { readonly ready: boolean; readonly why: readonly string[] };
+  routes(): unknown;
+  upstreams(): unknown;
+  /** The running configuration with its secrets hidden. */
+  config(): unknown;
+  version(): unknown;
+  /** Loads the file again; `message` says what happened, or every error of the file. */
+  reload(): Promise<{ readonly ok: boolean; readonly message: string }>;
+}
