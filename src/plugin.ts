@@ -5,6 +5,7 @@ import type { GatewayCode, GatewayError } from './kernel/errors.ts';
 import { gatewayError } from './kernel/errors.ts';
 import type { Random } from './kernel/random.ts';
 import type { Lease } from './kernel/table.ts';
+import { parseDuration, parsePercent, parseRate, parseSize } from './kernel/units.ts';
 import type { Body, Sink, Stage } from './wire/body.ts';
 import { createFields, type Fields, fieldText } from './wire/fields.ts';
 import type { RequestHead, ResponseHead } from './wire/heads.ts';
@@ -22,7 +23,7 @@ export type {
   Sink,
   Stage,
 };
-export { createFields, fieldText, gatewayError, z };
+export { createFields, fieldText, gatewayError, parseDuration, parsePercent, parseRate, parseSize, z };
 
 /** The route that an exchange runs on. */
 export interface RouteInfo {
@@ -104,7 +105,7 @@ export interface Exchange {
 }
 
 /** Nothing to go on, a Reply to answer now, or a promise of either. */
-export type Answer = undefined | Reply | Promise<undefined | Reply> | void;
+export type Answer = undefined | Reply | Promise<undefined | Reply | void> | void;
 
 /** The phases before the upstream, in their order. */
 export const PHASES = ['accept', 'authenticate', 'authorize', 'admit', 'request'] as const;
@@ -117,6 +118,10 @@ export type Hooks = { readonly [P in Phase]?: (x: Exchange) => Answer } & {
   readonly response?: (x: Exchange, reply: Reply) => Answer;
   /** Once, after the last byte. */
   readonly log?: (x: Exchange) => void;
+  /** Beside `authenticate`: a request without any credential may pass, if every authenticator of the route says so. */
+  readonly optional?: boolean;
+  /** Beside `authenticate`: the WWW-Authenticate challenge of the 401 when no authenticator vouched. */
+  readonly challenge?: string;
   readonly dispose?: () => void | Promise<void>;
 };
 

@@ -7,6 +7,7 @@ import type { Downstream } from '../wire/downstream.ts';
 import { createFields } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
 import { collectBody, replayBody, stagedBody } from './bodies.ts';
+import type { Chain } from './chain.ts';
 
 export interface ExchangeInput {
   /** The trace ID, decimal. */
@@ -20,7 +21,9 @@ export interface ExchangeInput {
   /** Monotonic, when the head was complete. */
   readonly startMs: number;
   readonly startWallMs: number;
-  /** Places in `slots`: the chain's `slotCount`. */
+  /** The hooks of the route; those of the route on an upstream once that is chosen. */
+  readonly chain: Chain;
+  /** Places in `slots`: the most that any chain of the route needs. */
   readonly slotCount: number;
   readonly clock: Clock;
 }
@@ -76,6 +79,8 @@ export class LiveExchange implements Exchange {
   readonly startWallMs: number;
   readonly clock: Clock;
   readonly slots: unknown[];
+  /** Whose hooks see what happens from now on. */
+  chain: Chain;
   principal: Principal | null;
   /** The `traceparent` that goes upstream, or null without tracing. */
   traceparent: string | null;
@@ -111,6 +116,7 @@ export class LiveExchange implements Exchange {
     this.startWallMs = o.startWallMs;
     this.clock = o.clock;
     this.slots = o.slotCount === 0 ? NO_SLOTS : new Array(o.slotCount).fill(undefined);
+    this.chain = o.chain;
     this.principal = null;
     this.traceparent = null;
     this.upstream = '';
