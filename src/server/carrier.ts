@@ -1,0 +1,24 @@
+/** What an exchange needs of the connection that carries it. */
+import type { Socket } from 'node:net';
+import type { Peer } from '../wire/heads.ts';
+import type { Incoming } from './incoming.ts';
+import type { Settings } from './settings.ts';
+
+export interface Carrier {
+  readonly socket: Socket;
+  readonly settings: Settings;
+  readonly peer: Peer;
+  /** The exchange has ended well; `keep` when the connection may carry another. */
+  finished(req: Incoming, keep: boolean): void;
+  /** The rest of an unread body has been drained. */
+  rested(): void;
+  /** The exchange is cut, and the connection with it: by a reset, or by a plain close. */
+  cut(reset: boolean): void;
+  /** Starts (again) the clock on the request body, in milliseconds. */
+  awaitBody(ms: number): void;
+  restBody(): void;
+  /** Starts the clock on bytes that the client doesn't take. */
+  awaitWrite(): void;
+  /** The connection has become a raw one. */
+  tunnelled(): void;
+}

@@ -1,0 +1,404 @@
+/** One request over HTTP/1: the Downstream, its request body, and the sink of its answer, in one object. */
+import { ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { type GatewayError, gatewayError } from '../kernel/errors.ts';
+import type { Body, Sink } from '../wire/body.ts';
+import type { Closing, Downstream } from '../wire/downstream.ts';
+import type { Fields } from '../wire/fields.ts';
+import type { Peer, RequestHead, ResponseHead } from '../wire/heads.ts';
+import type { Carrier } from './carrier.ts';
+import { CHUNKED, type Incoming } from './incoming.ts';
+import { flushLater } from './late-heads.ts';
+import { problemBody, problemHead } from './problem.ts';
+import { replyFields } from './reply-head.ts';
+import { requestTrailers, responseTrailers } from './trailers.ts';
+
+/** Up to this, copying the body behind the head costs less than a second buffer for the system. */
+const JOINED_BYTES = 16 * 1024;
+/** How long whoever serves may take to answer a request whose body has failed. */
+const ANSWER_MS = 1000;
+/** A rest of a body up to this is read, and the connection kept. */
+const DRAIN_BYTES = 64 * 1024;
+
+/** For answers that come too late. */
+const NOWHERE: Sink = { write: () => true, end() {}, fail() {}, ready: null };
+
+type Phase = 'open' | 'reply' | 'ended' | 'tunnel' | 'settled';
+
+export class Http1Exchange implements Downstream, Body, Sink {
+  readonly head: RequestHead;
+  readonly version: '1.0' | '1.1';
+  readonly peer: Peer;
+  readonly upgrade: boolean;
+  readonly body: Body | null;
+  readonly length: number | null;
+  closed: ((how: Closing, inBytes: number, outBytes: number) => void) | null = null;
+  left: (() => void) | null = null;
+  ready: (() => void) | null = null;
+
+  readonly #connection: Carrier;
+  readonly #req: Incoming;
+  #res: ServerResponse | null;
+  #phase: Phase = 'open';
+  // The answer.
+  #reply: ResponseHead | null = null;
+  #headSent = false;
+  #declared = -1;
+  #bodiless = false;
+  #close = false;
+  #written = false;
+  #outBytes = 0;
+  // The request body.
+  #into: Sink | null = null;
+  #listening = false;
+  #bodyError: GatewayError | null = null;
+  #inBytes = 0;
+  #tunnelIn = 0;
+  #tunnelOut = 0;
+
+  constructor(connection: Carrier, req: Incoming, res: ServerResponse | null) {
+    this.#connection = connection;
+    this.#req = req;
+    this.#res = res;
+    this.head = req.head!;
+    this.version = req.httpVersionMinor === 0 ? '1.0' : '1.1';
+    this.peer = connection.peer;
+    this.upgrade = req.handshake;
+    this.body = req.hasBody ? this : null;
+    this.length = req.bodyBytes >= 0 ? req.bodyBytes : null;
+  }
+
+  /** True once the whole answer is on its way: a client may then close its side. */
+  get answered(): boolean {
+    return this.#phase === 'ended';
+  }
+
+  // --- Downstream ---
+
+  inform(status: number, fields: Fields): void {
+    if (this.#phase !== 'open' && (this.#phase !== 'reply' || this.#headSent)) return;
+    // RFC 9110 section 15.2: never to HTTP/1.0. 100 and 101 are this listener's own to say.
+    if (this.version === '1.0' || status < 102 || status > 199) return;
+    const flat = replyFields(fields, INTERIM);
+    try {
+      this.#response().writeInformation(status, flat as never);
+    } catch (error) {
+      this.#connection.settings.refused(unsendable(error), this.peer);
+    }
+  }
+
+  reply(head: ResponseHead, length: number | null): Sink {
+    if (this.#phase === 'settled') return NOWHERE;
+    if (this.#phase !== 'open') throw new Error('answered twice');
+    this.#phase = 'reply';
+    this.#reply = head;
+    this.#bodiless = this.head.method === 'HEAD' || head.status === 204 || head.status === 304;
+    this.#declared = length ?? -1;
+    if (this.#bodyError !== null) this.#connection.restBody();
+    flushLater(this);
+    return this;
+  }
+
+  accept(head: ResponseHead): Duplex {
+    if (!this.upgrade) throw new Error('not an upgrade');
+    const socket = this.#connection.socket;
+    if (this.#phase === 'settled') return socket;
+    if (this.#phase !== 'open') throw new Error('answered twice');
+    const flat = replyFields(head.fields, INTERIM);
+    let text = `HTTP/1.1 101 ${STATUS_CODES[101]}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`;
+    for (let at = 0; at < flat.length; at += 2) {
+      if (SENDABLE.test(flat[at + 1]!)) text += `${flat[at]}: ${flat[at + 1]}\r\n`;
+    }
+    text += '\r\n';
+    this.#phase = 'tunnel';
+    this.#tunnelIn = socket.bytesRead - socket.readableLength;
+    this.#tunnelOut = socket.bytesWritten + text.length;
+    this.#connection.tunnelled();
+    socket.write(text, 'latin1');
+    return socket;
+  }
+
+  abort(): void {
+    this.#cut(true);
+  }
+
+  // --- the request body ---
+
+  read(into: Sink): void {
+    if (this.#bodyError !== null || this.#phase === 'settled') {
+      into.fail(this.#bodyError ?? gatewayError('GW_CLIENT_LEFT'));
+      return;
+    }
+    this.#into = into;
+    if (this.#req.expects && !this.#headSent && this.#phase !== 'ended') this.#res?.writeContinue();
+    this.#listen();
+    this.#awaitBody();
+  }
+
+  cancel(_why: GatewayError): void {
+    this.#into = null;
+    if (!this.#listening || this.#req.complete) return;
+    this.#req.pause();
+    this.#connection.restBody();
+  }
+
+  /** From the parser: bytes of the body. */
+  chunk(bytes: Uint8Array): void {
+    this.#inBytes += bytes.length;
+    const into = this.#into;
+    if (into === null) return;
+    if (into.write(bytes)) {
+      this.#awaitBody();
+      return;
+    }
+    this.#req.pause();
+    this.#connection.restBody();
+    into.ready = () => {
+      if (this.#into !== into) return;
+      this.#req.resume();
+      this.#awaitBody();
+    };
+  }
+
+  /** From the parser: the body is complete. */
+  over(): void {
+    const into = this.#into;
+    this.#into = null;
+    if (this.#phase === 'settled') {
+      this.#connection.rested();
+      return;
+    }
+    this.#connection.restBody();
+    into?.end(requestTrailers(this.#req.rawTrailers));
+  }
+
+  /** The body is malformed. False when it was already complete, so that the error belongs to what follows it. */
+  bodyBroken(error: GatewayError): boolean {
+    if (this.body === null || this.#req.complete) return false;
+    this.#failBody(error);
+    return true;
+  }
+
+  /** No byte has come for too long, or nobody has answered after that. */
+  bodyStalled(): void {
+    if (this.#bodyError === null) this.#failBody(gatewayError('GW_REQUEST_TIMEOUT', 'the request body'));
+    else if (this.#phase === 'open') this.#answer(this.#bodyError);
+  }
+
+  // --- the answer ---
+
+  write(chunk: Uint8Array): boolean {
+    if (this.#phase !== 'reply') return true;
+    if (this.#bodiless || chunk.length === 0) return true;
+    this.#outBytes += chunk.length;
+    if (this.#declared !== -1) {
+      if (this.#outBytes > this.#declared) {
+        this.#cut(true);
+        return true;
+      }
+      if (this.#outBytes === this.#declared) {
+        this.#last(chunk);
+        return true;
+      }
+    }
+    if (!this.#sendHead()) return true;
+    if (this.#res!.write(chunk)) return true;
+    this.#connection.awaitWrite();
+    return false;
+  }
+
+  end(trailers: Fields | null): void {
+    if (this.#phase !== 'reply') return;
+    if (this.#declared !== -1 && !this.#bodiless && this.#outBytes !== this.#declared) {
+      this.#cut(false);
+      return;
+    }
+    if (!this.#sendHead()) return;
+    const res = this.#res!;
+    this.#phase = 'ended';
+    if (!this.#written) {
+      if (trailers !== null && res.chunkedEncoding) {
+        const pairs = responseTrailers(trailers);
+        if (pairs !== null) res.addTrailers(pairs);
+      }
+      this.#written = true;
+      res.end();
+    }
+    if (res.writableFinished) {
+      this.#sent();
+    } else {
+      this.#connection.awaitWrite();
+      res.once('finish', () => this.#sent());
+    }
+  }
+
+  fail(_error: GatewayError): void {
+    if (this.#phase !== 'reply') return;
+    // Without a length and chunks the close itself is the end of the body: only a reset tells the truth.
+    this.#cut(this.version === '1.0' || this.#written);
+  }
+
+  /** Sends the head when the first bytes of the body are late. */
+  flushHead(): void {
+    if (this.#phase === 'reply' && !this.#headSent && this.#sendHead()) this.#res!.flushHeaders();
+  }
+
+  drained(): void {
+    if (this.#phase === 'reply') this.ready?.();
+  }
+
+  /** From the connection: it is no more. */
+  gone(): void {
+    if (this.#phase === 'settled') return;
+    if (this.#phase === 'tunnel') {
+      const socket = this.#connection.socket;
+      this.#inBytes = Math.max(0, socket.bytesRead - this.#tunnelIn);
+      this.#outBytes = Math.max(0, socket.bytesWritten - this.#tunnelOut);
+      this.#settle('sent');
+      return;
+    }
+    this.left?.();
+    this.#settle('left');
+  }
+
+  #listen(): void {
+    if (this.#listening) return;
+    this.#listening = true;
+    this.#req.reader = this;
+    this.#req.on('data', onData);
+    this.#req.on('end', onEnd);
+  }
+
+  #awaitBody(): void {
+    if (!this.#req.complete) this.#connection.awaitBody(this.#connection.settings.timeouts.bodyIdleMs);
+  }
+
+  #failBody(error: GatewayError): void {
+    if (this.#bodyError !== null) return;
+    this.#bodyError = error;
+    const into = this.#into;
+    this.#into = null;
+    if (this.#phase === 'open') this.#connection.awaitBody(ANSWER_MS);
+    into?.fail(error);
+  }
+
+  /** Answers in the place of whoever should have. */
+  #answer(error: GatewayError): void {
+    const bytes = problemBody(error);
+    const sink = this.reply(problemHead(error), bytes.length);
+    sink.write(bytes);
+    sink.end(null);
+  }
+
+  /** Whether the rest of the request body is too much to read for a client that has its answer. */
+  #tooMuchLeft(): boolean {
+    const req = this.#req;
+    if (this.body === null || req.complete) return false;
+    if (req.bodyBytes === CHUNKED) return true;
+    // A client that still waits for 100 may send the body or the next request: there is no telling.
+    if (req.expects && !this.#listening) return true;
+    return req.bodyBytes - this.#inBytes - req.readableLength > DRAIN_BYTES;
+  }
+
+  #response(): ServerResponse {
+    if (this.#res !== null) return this.#res;
+    // node:http makes none for an upgrade.
+    const res = new ServerResponse(this.#req);
+    res.shouldKeepAlive = false;
+    res.assignSocket(this.#connection.socket);
+    this.#res = res;
+    return res;
+  }
+
+  /** Prepares the head, once; false when it could not be sent and something else was. */
+  #sendHead(): boolean {
+    if (this.#headSent) return true;
+    this.#headSent = true;
+    const { status, fields } = this.#reply!;
+    const res = this.#response();
+    this.#close =
+      this.#connection.settings.draining || this.#bodyError !== null || this.upgrade || this.#tooMuchLeft();
+    const bodiless = this.#bodiless;
+    const chunked = !bodiless && this.#declared === -1 && this.version === '1.1';
+    const length = this.#declared === -1 ? null : this.#declared;
+    const framing = { length, bodiless, status, close: this.#close, chunked };
+    try {
+      res.writeHead(status, replyFields(fields, framing));
+      if (!res.shouldKeepAlive) this.#close = true;
+      if (!bodiless && !chunked && length === null) this.#close = true;
+      return true;
+    } catch (error) {
+      this.#unsendable(unsendable(error));
+      return false;
+    }
+  }
+
+  /** A head that could split the answer, or is no head at all, never leaves. */
+  #unsendable(error: GatewayError): void {
+    this.#connection.settings.refused(error, this.peer);
+    this.#reply = problemHead(error);
+    const bytes = problemBody(error);
+    this.#res!.writeHead(error.status, replyFields(this.#reply.fields, { ...INTERIM, length: bytes.length }));
+    this.#close = this.#close || !this.#res!.shouldKeepAlive;
+    this.#declared = bytes.length;
+    this.#outBytes = bytes.length;
+    this.#phase = 'reply';
+    this.#written = true;
+    this.#res!.end(bytes);
+    this.end(null);
+  }
+
+  /** The last bytes of a body of known length: one write, with the head where it has not left. */
+  #last(chunk: Uint8Array): void {
+    const first = !this.#headSent;
+    if (!this.#sendHead()) return;
+    this.#written = true;
+    if (first && chunk.length <= JOINED_BYTES) {
+      const bytes = Buffer.isBuffer(chunk)
+        ? chunk
+        : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+      this.#res!.end(bytes.toString('latin1'), 'latin1');
+    } else {
+      this.#res!.end(chunk);
+    }
+  }
+
+  #sent(): void {
+    if (this.#phase === 'settled') return;
+    const keep = !this.#close;
+    this.#settle('sent');
+    if (!keep || (this.body !== null && !this.#req.complete)) this.#listen();
+    this.#connection.finished(this.#req, keep);
+  }
+
+  #cut(reset: boolean): void {
+    if (this.#phase === 'settled') return;
+    this.#settle('cut');
+    this.#connection.cut(reset);
+  }
+
+  #settle(how: Closing): void {
+    this.#phase = 'settled';
+    const into = this.#into;
+    this.#into = null;
+    this.#connection.restBody();
+    into?.fail(gatewayError('GW_CLIENT_LEFT'));
+    this.closed?.(how, this.#inBytes, this.#outBytes);
+  }
+}
+
+const INTERIM = { length: null, bodiless: true, status: 204, close: false, chunked: false };
+const SENDABLE = /^[\t\x20-\x7e\x80-\xff]*$/;
+
+function unsendable(cause: unknown): GatewayError {
+  const detail = cause instanceof Error ? cause.message : String(cause);
+  return gatewayError('GW_UPSTREAM_PROTOCOL', `the answer cannot be sent: ${detail}`);
+}
+
+function onData(this: Incoming, bytes: Uint8Array): void {
+  this.reader?.chunk(bytes);
+}
+
+function onEnd(this: Incoming): void {
+  this.reader?.over();
+}
