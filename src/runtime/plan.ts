@@ -1,45 +1,65 @@
 /** From a configuration to what will run, as pure data: what `check`, `explain` and golden tests look at. */
-import type { Config, PluginUses, Route, Timeouts, Upstream } from '../config/types.ts';
-import type { PluginUse } from '../pipeline/instances.ts';
-import { resolveUses } from '../pipeline/resolve.ts';
+import type { Config, Route, Timeouts, Upstream } from '../config/types.ts';
+import { type ResolvedUse, resolveUses } from '../pipeline/resolve.ts';
 import type { RouteInfo } from '../plugin.ts';
-import type { RouteMatch } from '../router/router.ts';
 
 /** One way a route can go: an upstream, and what holds for this route on it. */
 export interface PlannedTarget {
   readonly upstream: string;
   readonly weight: number;
   readonly timeouts: Timeouts;
+  /** `keep`, `upstream`, or the name to send. */
   readonly hostHeader: string;
+  /** The plugins of all three scopes, in the order in which they run. */
+  readonly uses: readonly ResolvedUse[];
 }
 
 export interface PlannedRoute {
   readonly info: RouteInfo;
-  readonly match: RouteMatch;
-  readonly config: Route;
+  /** Null for what runs where no route matches. */
+  readonly config: Route | null;
   readonly targets: readonly PlannedTarget[];
+  /** The plugins that run before a target is chosen: those of global and route scope. */
+  readonly uses: readonly ResolvedUse[];
 }
 
 export interface Plan {
   readonly config: Config;
+  /** In the file's order, which is also the router's. */
   readonly routes: readonly PlannedRoute[];
+  /** Where a request goes that no route takes: plugins, log and metrics run there too. */
+  readonly fallback: PlannedRoute;
 }
 
-const planTarget = (route: Route, upstream: Upstream, weight: number): PlannedTarget => ({
+const NO_USES = Object.freeze(Object.create(null) as Record<string, never>);
+
+const planTarget = (config: Config, route: Route, upstream: Upstream): Omit<PlannedTarget, 'weight'> => ({
   upstream: upstream.name,
-  weight,
   timeouts: { ...upstream.timeouts, ...route.timeouts },
   hostHeader: route.hostHeader === 'keep' ? (upstream.hostHeader ?? 'keep') : route.hostHeader,
+  uses: resolveUses(config.plugins, upstream.plugins, route.plugins),
 });
 
-const planRoute = (route: Route, upstreams: Config['upstreams']): PlannedRoute => ({
+const planRoute = (config: Config, route: Route): PlannedRoute => ({
   info: { name: route.name, host: route.host, path: route.path },
-  match: route,
   config: route,
-  targets: route.upstream.map((share) => planTarget(route, upstreams[share.name]!, share.weight)),
+  targets: route.upstream.map(({ name, weight }) => ({
+    ...planTarget(config, route, config.upstreams[name]!),
+    weight,
+  })),
+  uses: resolveUses(config.plugins, NO_USES, route.plugins),
 });
 
 /** Plans a checked configuration; the same input gives the same plan. */
 export function plan(config: Config): Plan {
-  return { config, routes: config.routes.map((route) => planRoute(route, config.upstreams)) };
+  return {
+    config,
+    routes: config.routes.map((route) => planRoute(config, route)),
+    fallback: {
+      info: { name: '-', host: '', path: '' },
+      config: null,
+      targets: [],
+      uses: resolveUses(config.plugins, NO_USES, NO_USES),
+    },
+  };
 }

@@ -22,7 +22,8 @@ const fillPattern = (pattern: string): Rewrite => {
     for (let at = 1; at < pieces.length; at += 2) {
       const value = params[pieces[at]!];
       // A dot segment from a parameter would climb out of the pattern.
-      if (value === undefined || value === '' || value === '.' || value === '..' || /[/\\]/.test(value)) return null;
+      if (value === undefined || value === '' || value === '.' || value === '..' || /[/\\]/.test(value))
+        return null;
       path += encodeURIComponent(value) + pieces[at + 1]!;
     }
     return path;

@@ -1,0 +1,190 @@
+/** A request's way: trace ID, route, plugins, upstream, answer, and the books at its end. */
+import type { Clock } from '../kernel/clock.ts';
+import { type GatewayError, gatewayError } from '../kernel/errors.ts';
+import type { Wheel } from '../kernel/wheel.ts';
+import { LiveExchange } from '../pipeline/exchange.ts';
+import { LEFT, runBefore, runLog, runRequest, runResponse } from '../pipeline/run.ts';
+import type { Reply } from '../plugin.ts';
+import { type AnswerOptions, answer } from '../proxy/answer.ts';
+import { forward } from '../proxy/forward.ts';
+import { errorReply } from '../proxy/problem.ts';
+import { prepareRequest } from '../proxy/request-head.ts';
+import { detectLoop } from '../proxy/via.ts';
+import type { Match, Params } from '../router/router.ts';
+import type { AccessLog } from '../telemetry/access-log.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import type { Metrics } from '../telemetry/metrics.ts';
+import type { Downstream } from '../wire/downstream.ts';
+import { type Ending, ExchangeOutcome } from './exchange-outcome.ts';
+import type { LiveRoute, LiveTarget } from './live-route.ts';
+import type { Snapshot } from './snapshot.ts';
+
+export interface DispatchParts {
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+  readonly viaName: string;
+  readonly metrics: Metrics;
+  readonly accessLog: AccessLog;
+  readonly log: Logger;
+}
+
+const NO_PARAMS: Params = Object.freeze(Object.create(null) as Record<string, string>);
+
+export class Dispatcher {
+  /** Replaced by one assignment; a request keeps the one that it started with. */
+  snapshot: Snapshot;
+  readonly #parts: DispatchParts;
+  readonly #answering: AnswerOptions;
+  readonly #outcome = new ExchangeOutcome();
+
+  constructor(snapshot: Snapshot, parts: DispatchParts) {
+    this.snapshot = snapshot;
+    this.#parts = parts;
+    this.#answering = { viaName: parts.viaName, maxDurationMs: null, wheel: parts.wheel };
+  }
+
+  /** Takes one request. */
+  serve(down: Downstream): void {
+    const snapshot = this.snapshot;
+    const match = snapshot.router.match(down.head);
+    const route = match.kind === 'found' ? snapshot.routes[match.index]! : snapshot.fallback;
+    const x = this.#begin(down, route, match);
+    const error = this.#faultOf(x, match);
+    if (error === null) this.#guard(x, route);
+    // Plugins of global scope see what finds no route, so that scans meet the same limits as the rest.
+    else if (error.code === 'GW_NO_ROUTE') this.#guard(x, null);
+    else this.#reply(x, replyFor(error, match));
+  }
+
+  /** Keeps the books of a request that a listener refused. */
+  refused(error: GatewayError, peer: Downstream['peer'], listener: string): void {
+    const { metrics, accessLog, clock } = this.#parts;
+    metrics.listener(listener).refuse(error.code);
+    if (this.snapshot.config.log.access) {
+      accessLog.write(this.#outcome.readRefused(error, peer, clock.wallMs()));
+    }
+  }
+
+  #begin(down: Downstream, route: LiveRoute, match: Match): LiveExchange {
+    const { trust, tracing } = this.snapshot;
+    const { clock } = this.#parts;
+    const { head } = down;
+    const client = trust.client(down.peer, head);
+    if (match.kind !== 'bad-path') head.path = match.path;
+    const id = tracing.idFor(head, client.trusted);
+    const x = new LiveExchange({
+      id: id ?? '0',
+      down,
+      client,
+      route: route.info,
+      params: match.kind === 'found' ? match.params : NO_PARAMS,
+      received: head,
+      startMs: clock.nowMs(),
+      startWallMs: clock.wallMs(),
+      chain: route.chain,
+      slotCount: route.slotCount,
+      clock,
+    });
+    if (id === null) x.fail(gatewayError('GW_NOT_READY', 'the clock went backwards too far'));
+    else x.traceparent = tracing.traceparentFor(head, client.trusted, id);
+    route.enter();
+    down.closed = (how, inBytes, outBytes) => this.#settle(x, route, { how, inBytes, outBytes });
+    return x;
+  }
+
+  #faultOf(x: LiveExchange, match: Match): GatewayError | null {
+    if (x.error !== null) return x.error;
+    if (match.kind === 'bad-path') return gatewayError('GW_BAD_PATH');
+    if (detectLoop(x.received.fields, this.#parts.viaName)) return gatewayError('GW_LOOP');
+    if (match.kind === 'method') return gatewayError('GW_METHOD_NOT_ALLOWED');
+    return match.kind === 'not-found' ? gatewayError('GW_NO_ROUTE') : null;
+  }
+
+  /** The hooks that may refuse; then on to the route's upstream, where there is a route. */
+  #guard(x: LiveExchange, route: LiveRoute | null): void {
+    const verdict = runBefore(x.chain, x);
+    if (verdict instanceof Promise) this.#await(x, verdict, (reply) => this.#admit(x, route, reply));
+    else this.#admit(x, route, verdict);
+  }
+
+  #admit(x: LiveExchange, route: LiveRoute | null, refusal: Reply | undefined): void {
+    if (refusal !== undefined) this.#reply(x, refusal);
+    else if (route === null) this.#reply(x, errorReply(gatewayError('GW_NO_ROUTE')));
+    else this.#choose(x, route);
+  }
+
+  #choose(x: LiveExchange, { split, rewrite }: LiveRoute): void {
+    if (split === null) {
+      this.#reply(x, errorReply(gatewayError('GW_NO_ENDPOINT', 'the route has no upstream')));
+      return;
+    }
+    if (rewrite !== null) {
+      const path = rewrite(x.request.path, x.params);
+      if (path === null) {
+        this.#reply(x, errorReply(gatewayError('GW_BAD_PATH', 'a parameter that the path is made from')));
+        return;
+      }
+      x.request.path = path;
+    }
+    this.#send(x, split.next());
+  }
+
+  #send(x: LiveExchange, { chain, forward: options }: LiveTarget): void {
+    x.chain = chain;
+    x.upstream = options.upstreamName;
+    prepareRequest(x, options);
+    const verdict = runRequest(chain, x);
+    if (verdict === undefined) forward(x, options);
+    else if (!(verdict instanceof Promise)) this.#reply(x, verdict);
+    else {
+      this.#await(x, verdict, (reply) => {
+        if (reply === undefined) forward(x, options);
+        else this.#reply(x, reply);
+      });
+    }
+  }
+
+  /** Answers without the upstream, past the response hooks. */
+  #reply(x: LiveExchange, reply: Reply): void {
+    const last = reply === LEFT ? reply : runResponse(x.chain, x, reply);
+    if (last instanceof Promise) this.#await(x, last, (changed) => this.#answer(x, changed));
+    else this.#answer(x, last);
+  }
+
+  #answer(x: LiveExchange, reply: Reply): void {
+    if (reply !== LEFT) answer(x, reply, this.#answering);
+  }
+
+  /** Goes on once hooks are through; until then nobody else notices that the client leaves. */
+  #await<T>(x: LiveExchange, work: Promise<T>, next: (value: T) => void): void {
+    x.down.left = () => {
+      x.left = true;
+      x.fail(gatewayError('GW_CLIENT_LEFT'));
+      x.abort();
+    };
+    work.then(next).catch((cause: unknown) => {
+      // Hooks never reject here: this is a fault of ours, and what was sent so far must not look whole.
+      x.fail(gatewayError('GW_INTERNAL', String(cause), cause));
+      this.#parts.log.error('the gateway failed', { traceId: x.id, error: cause });
+      x.down.abort();
+    });
+  }
+
+  #settle(x: LiveExchange, route: LiveRoute, ending: Ending): void {
+    const { metrics, accessLog } = this.#parts;
+    const outcome = this.#outcome.read(x, ending);
+    route.meter.end(outcome);
+    for (const attempt of x.attempts) {
+      metrics.upstream(attempt.upstream).endpoint(attempt.endpoint).attempted(attempt.status, attempt.code);
+    }
+    if (this.snapshot.config.log.access) accessLog.write(outcome);
+    if (x.chain.log !== null) runLog(x.chain, x);
+    route.leave();
+  }
+}
+
+const replyFor = (error: GatewayError, match: Match): Reply => {
+  const reply = errorReply(error);
+  if (match.kind === 'method') reply.fields.allow = match.allow.join(', ');
+  return reply;
+};

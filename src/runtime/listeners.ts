@@ -1,0 +1,111 @@
+/** The addresses that the gateway listens on, bound and let go as the configuration changes. */
+import type { Address, Config } from '../config/types.ts';
+import type { GatewayError } from '../kernel/errors.ts';
+import { createHttp1Listener, type Listener } from '../server/http1-listener.ts';
+import type { Serve } from '../wire/downstream.ts';
+import type { Peer } from '../wire/heads.ts';
+import type { IssueList } from './issue-list.ts';
+import type { Machinery } from './live-upstream.ts';
+
+/** Browsers and balancers in front keep connections for up to a minute: we must not be the first to close. */
+const KEEP_ALIVE_MS = 75_000;
+const HEADERS_MS = 10_000;
+const BODY_IDLE_MS = 30_000;
+const WRITE_IDLE_MS = 60_000;
+
+export interface ListenersParts extends Pick<Machinery, 'clock' | 'wheel'> {
+  readonly serve: Serve;
+  /** Told of requests that never became one. */
+  readonly refused: (error: GatewayError, peer: Peer, listener: string) => void;
+}
+
+export interface PreparedListeners {
+  commit(): void;
+  discard(): Promise<void>;
+}
+
+export interface Listeners {
+  /** Those in use, with the ports that the system gave. */
+  readonly open: readonly Listener[];
+  /** Binds what is new; an address that cannot be had becomes an issue. */
+  prepare(config: Config, issues: IssueList): Promise<PreparedListeners>;
+  /** Takes no new connections and lets those there end within `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+}
+
+const nameOf = ({ host, port }: Address) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
+
+const whyNot = (error: unknown): string => {
+  const code = error instanceof Error && 'code' in error ? error.code : '';
+  if (code === 'EADDRINUSE') return 'the address is in use by another process';
+  if (code === 'EACCES') return 'ports below 1024 need a privilege that this process lacks';
+  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';
+  return error instanceof Error ? error.message : String(error);
+};
+
+/** Makes the set of listeners, empty at first. */
+export function createListeners(parts: ListenersParts): Listeners {
+  let open = new Map<string, Listener>();
+
+  const make = ({ host, port }: Address, config: Config): Listener => {
+    const name = nameOf({ host, port });
+    return createHttp1Listener({
+      host,
+      port,
+      serve: parts.serve,
+      refused: (error, peer) => parts.refused(error, peer, name),
+      limits: config.limits,
+      timeouts: {
+        headersMs: HEADERS_MS,
+        bodyIdleMs: BODY_IDLE_MS,
+        keepAliveMs: KEEP_ALIVE_MS,
+        writeIdleMs: WRITE_IDLE_MS,
+      },
+      clock: parts.clock,
+      wheel: parts.wheel,
+    });
+  };
+
+  return {
+    get open() {
+      return [...open.values()];
+    },
+    async prepare(config, issues) {
+      const next = new Map<string, Listener>();
+      const fresh: Listener[] = [];
+      for (const [at, address] of config.listen.entries()) {
+        const name = nameOf(address);
+        const known = open.get(name) ?? next.get(name);
+        if (known !== undefined) {
+          next.set(name, known);
+          continue;
+        }
+        const listener = make(address, config);
+        try {
+          await listener.listen();
+        } catch (error) {
+          issues.error({ message: `cannot listen on ${name}: ${whyNot(error)}`, path: ['listen', at] });
+          continue;
+        }
+        fresh.push(listener);
+        next.set(name, listener);
+      }
+      return {
+        commit() {
+          for (const [name, listener] of open) {
+            // Its connections end in their own time; the grace is the one for stopping.
+            if (!next.has(name)) void listener.drain(config.shutdown.graceMs);
+          }
+          for (const listener of next.values()) listener.setLimits(config.limits);
+          open = next;
+        },
+        async discard() {
+          await Promise.all(fresh.map((listener) => listener.drain(0)));
+        },
+      };
+    },
+    async drain(graceMs) {
+      await Promise.all([...open.values()].map((listener) => listener.drain(graceMs)));
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/** A route at work, with what it holds on to for as long as a request or a tunnel runs on it. */
+import type { Lease } from '../kernel/table.ts';
+import type { Chain } from '../pipeline/chain.ts';
+import type { RouteInfo } from '../plugin.ts';
+import type { ForwardOptions } from '../proxy/forward.ts';
+import type { RouteMeter } from '../telemetry/meters.ts';
+import type { Split } from '../upstream/split.ts';
+import type { PlannedRoute } from './plan.ts';
+import type { Rewrite } from './rewrite.ts';
+
+/** One way it can go. */
+export interface LiveTarget {
+  /** The hooks of all three scopes. */
+  readonly chain: Chain;
+  readonly forward: ForwardOptions;
+}
+
+export interface LiveRouteParts {
+  readonly plan: PlannedRoute;
+  /** The hooks that run before a target is chosen. */
+  readonly chain: Chain;
+  /** Null where plugins answer everything. */
+  readonly split: Split<LiveTarget> | null;
+  readonly rewrite: Rewrite | null;
+  readonly slotCount: number;
+  readonly meter: RouteMeter;
+  readonly leases: readonly Lease<unknown>[];
+}
+
+export class LiveRoute {
+  readonly plan: PlannedRoute;
+  readonly info: RouteInfo;
+  readonly chain: Chain;
+  readonly split: Split<LiveTarget> | null;
+  readonly rewrite: Rewrite | null;
+  readonly slotCount: number;
+  readonly meter: RouteMeter;
+  readonly #leases: readonly Lease<unknown>[];
+  #active = 0;
+  #retired = false;
+
+  constructor(parts: LiveRouteParts) {
+    this.plan = parts.plan;
+    this.info = parts.plan.info;
+    this.chain = parts.chain;
+    this.split = parts.split;
+    this.rewrite = parts.rewrite;
+    this.slotCount = parts.slotCount;
+    this.meter = parts.meter;
+    this.#leases = parts.leases;
+  }
+
+  /** A request begins: upstreams and plugins stay until it ends. */
+  enter(): void {
+    this.#active++;
+    this.meter.begin();
+  }
+
+  leave(): void {
+    this.#active--;
+    if (this.#retired && this.#active === 0) this.#release();
+  }
+
+  /** No new requests come; what the route holds is given back after the last one. */
+  retire(): void {
+    this.#retired = true;
+    if (this.#active === 0) this.#release();
+  }
+
+  #release(): void {
+    for (const lease of this.#leases) lease.release();
+  }
+}

@@ -1,0 +1,237 @@
+/** Acquires everything that a plan needs, so that putting it in force is one assignment that cannot fail. */
+import { resolve } from 'node:path';
+import { suggest } from '../config/suggest.ts';
+import type { Upstream as UpstreamConfig } from '../config/types.ts';
+import type { Lease } from '../kernel/table.ts';
+import { type Chain, compileChain } from '../pipeline/chain.ts';
+import {
+  createInstance,
+  type HostParts,
+  type Instance,
+  instanceKey,
+  PluginConfigError,
+} from '../pipeline/instances.ts';
+import type { LoadedPlugin } from '../pipeline/load.ts';
+import type { ResolvedUse } from '../pipeline/resolve.ts';
+import { runAttempt, runResponse } from '../pipeline/run.ts';
+import type { ForwardOptions } from '../proxy/forward.ts';
+import { createRouter } from '../router/router.ts';
+import { createSplit } from '../upstream/split.ts';
+import { createTrust } from './client.ts';
+import type { Estate } from './estate.ts';
+import type { IssueList } from './issue-list.ts';
+import { LiveRoute, type LiveTarget } from './live-route.ts';
+import { type LiveUpstream, openUpstream, readConnectOptions, UnreadableFile } from './live-upstream.ts';
+import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
+import { createRewrite } from './rewrite.ts';
+import { retire, type Snapshot } from './snapshot.ts';
+import type { Tracing } from './tracing.ts';
+
+export interface Order {
+  readonly plan: Plan;
+  readonly catalog: ReadonlyMap<string, LoadedPlugin>;
+  readonly issues: IssueList;
+}
+
+export interface Prepared {
+  /** Puts the changes of upstreams in force and gives what requests need; synchronous, never fails. */
+  commit(tracing: Tracing): Snapshot;
+  /** Gives back all that was acquired. */
+  discard(): void;
+}
+
+class Preparation {
+  readonly #estate: Estate;
+  readonly #order: Order;
+  readonly #upstreams = new Map<string, LiveUpstream>();
+  readonly #leases: Lease<unknown>[] = [];
+
+  constructor(estate: Estate, order: Order) {
+    this.#estate = estate;
+    this.#order = order;
+  }
+
+  async run(): Promise<Prepared> {
+    const { plan, issues } = this.#order;
+    const own: Lease<unknown>[] = [];
+    for (const config of Object.values(plan.config.upstreams)) await this.#openUpstream(config, own);
+    const routes: LiveRoute[] = [];
+    for (const route of plan.routes) routes.push(await this.#route(route));
+    const fallback = await this.#route(plan.fallback);
+    const parts: Omit<Snapshot, 'tracing'> = {
+      plan,
+      config: plan.config,
+      // With errors nothing is put in force, and a router of refused routes might throw.
+      router: createRouter(issues.refused ? [] : plan.config.routes),
+      routes,
+      fallback,
+      upstreams: this.#upstreams,
+      trust: createTrust(plan.config.trustedProxies),
+    };
+    return {
+      commit: (tracing) => {
+        for (const [name, live] of this.#upstreams) {
+          const config = plan.config.upstreams[name]!;
+          live.upstream.update(config.targets, config);
+        }
+        // Routes hold the upstreams from now on; one that no route uses need not stay.
+        for (const lease of own) lease.release();
+        return { ...parts, tracing };
+      },
+      discard: () => {
+        retire(parts);
+        for (const lease of own) lease.release();
+      },
+    };
+  }
+
+  async #openUpstream(config: UpstreamConfig, leases: Lease<unknown>[]): Promise<void> {
+    const lease = await this.#acquireUpstream(config);
+    if (lease === null) return;
+    leases.push(lease);
+    this.#upstreams.set(config.name, lease.value);
+  }
+
+  async #acquireUpstream(config: UpstreamConfig): Promise<Lease<LiveUpstream> | null> {
+    const { upstreams } = this.#estate;
+    try {
+      const options = readConnectOptions(config);
+      return await upstreams.acquire(options.key, () => openUpstream(config, options, this.#estate));
+    } catch (error) {
+      if (!(error instanceof UnreadableFile)) throw error;
+      this.#order.issues.error({ message: `the file cannot be read: ${error.message}`, path: error.path });
+      return null;
+    }
+  }
+
+  async #route(planned: PlannedRoute): Promise<LiveRoute> {
+    const leases: Lease<unknown>[] = [];
+    const chain = await this.#chain(planned.uses, planned, leases);
+    const targets: { weight: number; value: LiveTarget }[] = [];
+    let slotCount = chain.slotCount;
+    for (const target of planned.targets) {
+      const live = await this.#target(planned, target, leases);
+      if (live === null) continue;
+      slotCount = Math.max(slotCount, live.chain.slotCount);
+      targets.push({ weight: target.weight, value: live });
+    }
+    return new LiveRoute({
+      plan: planned,
+      chain,
+      split: targets.length === 0 ? null : createSplit(targets),
+      rewrite: planned.config === null ? null : createRewrite(planned.config),
+      slotCount,
+      meter: this.#estate.metrics.route(planned.info.name),
+      leases,
+    });
+  }
+
+  async #target(
+    planned: PlannedRoute,
+    target: PlannedTarget,
+    leases: Lease<unknown>[],
+  ): Promise<LiveTarget | null> {
+    const config = this.#order.plan.config.upstreams[target.upstream]!;
+    const lease = await this.#acquireUpstream(config);
+    if (lease === null) return null;
+    leases.push(lease);
+    const chain = await this.#chain(target.uses, planned, leases, target.upstream);
+    return { chain, forward: this.#forward(planned, target, { chain, live: lease.value }) };
+  }
+
+  #forward(
+    planned: PlannedRoute,
+    target: PlannedTarget,
+    { chain, live }: { chain: Chain; live: LiveUpstream },
+  ): ForwardOptions {
+    const route = planned.config!;
+    return {
+      call: live.call,
+      upstreamName: target.upstream,
+      timeouts: target.timeouts,
+      timeoutMs: route.timeoutMs,
+      maxDurationMs: route.maxDurationMs,
+      hash: null,
+      hostHeader: target.hostHeader,
+      viaName: this.#estate.viaName,
+      wheel: this.#estate.wheel,
+      bodyLimitBytes: route.bodyBytes,
+      respond: chain.response === null ? null : (x, reply) => runResponse(chain, x, reply),
+      attempt: chain.attempt === null ? null : (x, head, to) => runAttempt(chain, x, { head, to }),
+      done: null,
+    };
+  }
+
+  async #chain(
+    uses: readonly ResolvedUse[],
+    planned: PlannedRoute,
+    leases: Lease<unknown>[],
+    upstream = '',
+  ): Promise<Chain> {
+    const instances: Instance[] = [];
+    for (const use of uses) {
+      const owner = use.scope === 'global' ? '' : use.scope === 'route' ? planned.info.name : upstream;
+      const lease = await this.#acquireInstance(use, owner);
+      if (lease === null) continue;
+      leases.push(lease);
+      instances.push(lease.value);
+    }
+    return compileChain(instances);
+  }
+
+  async #acquireInstance({ scope, use }: ResolvedUse, owner: string): Promise<Lease<Instance> | null> {
+    const { catalog, issues } = this.#order;
+    const loaded = catalog.get(use.type);
+    if (loaded === undefined) {
+      const near = suggest(use.type, [...catalog.keys()]);
+      issues.error({
+        message: `there is no plugin "${use.type}"`,
+        path: use.path,
+        remedy:
+          near === null
+            ? `the plugins are ${[...catalog.keys()].sort().join(', ')}`
+            : `did you mean "${near}"?`,
+      });
+      return null;
+    }
+    try {
+      const key = instanceKey(loaded, use, scope, owner);
+      const parts = this.#hostParts(loaded, { scope, owner, name: String(use.path.at(-1)) });
+      return await this.#estate.instances.acquire(key, () => createInstance(loaded, use, parts));
+    } catch (error) {
+      if (!(error instanceof PluginConfigError)) throw error;
+      for (const issue of error.issues) issues.error(issue);
+      return null;
+    }
+  }
+
+  #hostParts(
+    loaded: LoadedPlugin,
+    { scope, owner, name }: { scope: HostParts['scope']; owner: string; name: string },
+  ): HostParts {
+    const { clock, random, metrics, log, shared, folder } = this.#estate;
+    return {
+      scope,
+      owner,
+      log: log.child(name),
+      clock,
+      random,
+      counter: (counter, help, labels) =>
+        metrics.pluginCounter(
+          name,
+          labels === undefined ? { name: counter, help } : { name: counter, help, labels },
+        ),
+      // The table forgets what type a name stands for; one plugin writes and reads its own names.
+      shared: <T>(key: string, open: () => Promise<T> | T) =>
+        shared.acquire(`${loaded.plugin.name} ${key}`, open) as Promise<Lease<T>>,
+      file: (path) => resolve(folder, path),
+    };
+  }
+}
+
+/**
+ * Acquires what the plan needs. What is wrong is added to `order.issues`; with errors there, the caller discards.
+ */
+export function prepare(estate: Estate, order: Order): Promise<Prepared> {
+  return new Preparation(estate, order).run();
+}
