@@ -1,0 +1,154 @@
+/** From an upstream as the file has it to the Upstream that the gateway reads, with its checks. */
+import { type EndpointSpec, endpointName } from '../wire/endpoint.ts';
+import { readTarget } from './addresses.ts';
+import type { Files } from './files.ts';
+import { Refusal } from './forms.ts';
+import { readHost } from './patterns.ts';
+import { readPlugins } from './plugins.ts';
+import type { Report } from './report.ts';
+import { type UpstreamInput, upstreamSchema } from './schema.ts';
+import type { ConfigPath, Timeouts, Upstream, UpstreamTls } from './types.ts';
+
+export interface Scope {
+  readonly report: Report;
+  readonly files: Files;
+}
+
+const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
+/** Above this, a stuck upstream holds requests for longer than anybody waits. */
+const LONG_MS = 600_000;
+
+const readTargets = (report: Report, targets: UpstreamInput['targets'], path: ConfigPath): EndpointSpec[] => {
+  const listed = Array.isArray(targets);
+  const entries: [string | number, string, number][] = listed
+    ? targets.map((url, at) => [at, url, 1])
+    : Object.entries(targets).map(([url, weight]) => [url, url, weight]);
+  const specs = new Map<string, EndpointSpec>();
+  for (const [step, url, weight] of entries) {
+    const place = [...path, step];
+    const spec = readTarget(url, weight);
+    const shown = listed ? report.show(place, url) : 'this target';
+    if (spec instanceof Refusal)
+      report.onKey(place, { message: `${shown} ${spec.message}`, remedy: spec.remedy });
+    else if (specs.has(endpointName(spec)))
+      report.onKey(place, {
+        message: `${shown} stands here twice`,
+        remedy: 'Give one of them the weight of both.',
+      });
+    else specs.set(endpointName(spec), spec);
+  }
+  if (entries.length === 0)
+    report.on(path, { message: 'there is no target', remedy: 'Name at least one URL.' });
+  else if (entries.every(([, , weight]) => weight === 0))
+    report.on(path, {
+      message: 'every weight is 0, so nothing can be sent',
+      remedy: 'Give at least one target a weight.',
+    });
+  return [...specs.values()];
+};
+
+const readTls = (scope: Scope, tls: NonNullable<UpstreamInput['tls']>, path: ConfigPath): UpstreamTls => {
+  const { report, files } = scope;
+  const name = (key: 'ca' | 'cert' | 'key'): string | null => {
+    const value = tls[key];
+    if (value === undefined) return null;
+    const problem = files.check(value);
+    if (problem !== null) report.on([...path, key], problem);
+    return files.absolute(value);
+  };
+  if ((tls.cert === undefined) !== (tls.key === undefined)) {
+    const missing = tls.cert === undefined ? 'cert' : 'key';
+    report.on(path, { message: `\`${missing}\` is missing`, remedy: '`cert` and `key` go together.' });
+  }
+  if (!tls.verify)
+    report.warn([...path, 'verify'], {
+      message: 'certificates are not checked: anybody in between can read and change the traffic',
+      remedy: 'Name the issuer in `ca` instead.',
+    });
+  return {
+    ca: name('ca'),
+    cert: name('cert'),
+    key: name('key'),
+    serverName: tls.serverName ?? null,
+    verify: tls.verify,
+  };
+};
+
+/** Refuses what cannot be sent as Host. */
+export function checkHostHeader(report: Report, value: string, path: ConfigPath): void {
+  if (value === 'keep' || value === 'upstream') return;
+  const host = value.replace(/:\d{1,5}$/, '');
+  const read = readHost(host);
+  const wrong = read instanceof Refusal || host.includes('*') || read.parameters.length > 0;
+  if (wrong)
+    report.on(path, {
+      message: `${report.show(path, value)} cannot be sent as Host`,
+      remedy: 'Write keep, upstream, or the name to send.',
+    });
+}
+
+/** Warns of timeouts so long that they are none. */
+export function checkTimeouts(report: Report, timeouts: Partial<Timeouts>, path: ConfigPath): void {
+  for (const [key, ms] of [
+    ['connect', timeouts.connectMs],
+    ['firstByte', timeouts.firstByteMs],
+  ] as const)
+    if (ms !== undefined && ms > LONG_MS)
+      report.warn([...path, key], {
+        message: 'this is over 10 minutes: a stuck upstream holds requests that long',
+      });
+}
+
+/** Reads one upstream; its mistakes are reported. */
+export function readUpstream(scope: Scope, name: string, input: UpstreamInput): Upstream {
+  const path = ['upstreams', name];
+  const { report } = scope;
+  if (!NAME.test(name))
+    report.onKey(path, {
+      message: 'the name of an upstream is 1 to 64 letters, digits, `.`, `_` and `-`',
+      remedy: 'Choose another name.',
+    });
+  checkHostHeader(report, input.hostHeader, [...path, 'hostHeader']);
+  const upstream = fill(scope, { name, input, path });
+  checkTimeouts(report, upstream.timeouts, [...path, 'timeouts']);
+  const plain = upstream.targets.every((target) => target.scheme === 'http');
+  if (upstream.tls !== null && plain && upstream.targets.length > 0)
+    report.warn([...path, 'tls'], { message: '`tls` does nothing: no target begins with https://' });
+  return upstream;
+}
+
+/** The upstream that a route names by its URL, with every default. */
+export function upstreamInPlace(target: EndpointSpec, url: string, path: ConfigPath): Upstream {
+  const input = upstreamSchema.parse({ targets: [url] });
+  return { ...plainUpstream(url, input, path), targets: [target], tls: null, plugins: Object.create(null) };
+}
+
+const plainUpstream = (
+  name: string,
+  input: UpstreamInput,
+  path: ConfigPath,
+): Omit<Upstream, 'targets' | 'tls' | 'plugins'> => ({
+  name,
+  balance: input.balance,
+  protocol: input.protocol,
+  hostHeader: input.hostHeader === 'keep' ? null : input.hostHeader,
+  retry: input.retry,
+  concurrency: {
+    endpoint: input.concurrency.endpoint,
+    queue: input.concurrency.queue,
+    queueTimeoutMs: input.concurrency.queueTimeout,
+  },
+  timeouts: {
+    connectMs: input.timeouts.connect,
+    firstByteMs: input.timeouts.firstByte,
+    idleMs: input.timeouts.idle,
+  },
+  path,
+});
+
+const fill = (scope: Scope, from: { name: string; input: UpstreamInput; path: ConfigPath }): Upstream => ({
+  ...plainUpstream(from.name, from.input, from.path),
+  targets: readTargets(scope.report, from.input.targets, [...from.path, 'targets']),
+  tls: from.input.tls === undefined ? null : readTls(scope, from.input.tls, [...from.path, 'tls']),
+  plugins: readPlugins(scope.report, from.input.plugins, [...from.path, 'plugins']),
+});
