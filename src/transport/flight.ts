@@ -2,21 +2,18 @@
 
 import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
-import type { Clock } from '../kernel/clock.ts';
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
-import type { Wheel } from '../kernel/wheel.ts';
 import type { Body, Sink } from '../wire/body.ts';
 import type { Call, Flight, Receiver } from '../wire/transport.ts';
 import type { Connection, Rider } from './connection.ts';
 import { refusedArgument, requestFailure } from './failures.ts';
-import { badField, badRequestLine, requestFields } from './request-fields.ts';
+import { armSooner, type Time } from './patience.ts';
+import { requestFields, unfitRequest } from './request-fields.ts';
 import { responseFields, responseTrailers } from './response-fields.ts';
 import { type Sender, Upload } from './upload.ts';
 
 /** Where calls get their connections. */
-export interface Desk {
-  readonly clock: Clock;
-  readonly wheel: Wheel;
+export interface Desk extends Time {
   /** Gives a connection, opens one, or lets the call wait. */
   seat(flight: HttpFlight): void;
   /** The call waits no more. */
@@ -54,14 +51,6 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
     this.desk = desk;
     this.call = call;
     this.to = to;
-  }
-
-  /** Why the request is unfit to be sent, or null. */
-  unfit(): GatewayError | null {
-    const line = badRequestLine(this.call.head);
-    if (line !== null) return gatewayError('GW_BAD_REQUEST', `invalid ${line}`);
-    const field = badField(this.call.head);
-    return field === null ? null : gatewayError('GW_INTERNAL', `invalid field ${JSON.stringify(field)}`);
   }
 
   // What the desk says.
@@ -216,7 +205,7 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
       const connection = this.connection!;
       this.connection = null;
       connection.release();
-      this.failSoon(this.unfit() ?? gatewayError('GW_INTERNAL', error.message, error));
+      this.failSoon(unfitRequest(this.call.head) ?? gatewayError('GW_INTERNAL', error.message, error));
       return;
     }
     const connection = this.connection!;
@@ -302,19 +291,8 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
     else this.connection.idleMs = Math.min(this.connection.idleMs, hintMs);
   }
 
-  /** Sets the connection's alarm to the sooner of `limitMs` (0: none) and the call's deadline. */
   private arm(limitMs: number): void {
-    const { deadlineMs } = this.call;
-    let delayMs = limitMs;
-    this.byDeadline = false;
-    if (deadlineMs !== Number.POSITIVE_INFINITY) {
-      const leftMs = Math.max(1, deadlineMs - this.desk.clock.nowMs());
-      if (limitMs === 0 || leftMs <= limitMs) {
-        delayMs = leftMs;
-        this.byDeadline = true;
-      }
-    }
-    this.desk.wheel.arm(this.connection!.alarm, delayMs);
+    this.byDeadline = armSooner(this.desk, this.connection!.alarm, limitMs, this.call.deadlineMs);
   }
 
   private armIdle(delayMs: number): void {

@@ -7,7 +7,7 @@ import type { Call, Flight, Receiver, Transport } from '../wire/transport.ts';
 import { Connection, type Keeper } from './connection.ts';
 import type { Connector, UpstreamTls } from './connector.ts';
 import { type Desk, HttpFlight } from './flight.ts';
-import { badRequestLine } from './request-fields.ts';
+import { unfitRequest, unfitRequestLine } from './request-fields.ts';
 import { WaitingLine } from './waiting-line.ts';
 
 export interface EndpointTransportOptions {
@@ -72,8 +72,9 @@ export class EndpointPool implements Transport, Keeper, Desk {
   }
 
   seat(flight: HttpFlight): void {
-    if (badRequestLine(flight.call.head) !== null) {
-      flight.failSoon(flight.unfit()!);
+    const badLine = unfitRequestLine(flight.call.head);
+    if (badLine !== null) {
+      flight.failSoon(badLine);
       return;
     }
     const connection = this.takeIdle();
@@ -82,7 +83,7 @@ export class EndpointPool implements Transport, Keeper, Desk {
       flight.board(connection);
       return;
     }
-    const unfit = flight.unfit();
+    const unfit = unfitRequest(flight.call.head);
     if (unfit !== null) flight.failSoon(unfit);
     else if (this.all.size < this.maxConnections) this.openFor(flight);
     else this.line.join(flight, flight.call.deadlineMs);

@@ -1,4 +1,5 @@
 /** The fields of a request as undici takes them, and the checks that come before. */
+import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Body } from '../wire/body.ts';
 import type { RequestHead } from '../wire/heads.ts';
 
@@ -39,16 +40,14 @@ const NOT_IN_PATH = /[^\x21\x22\x24-\xff]/;
 
 const goodValue = (value: unknown) => typeof value === 'string' && !NOT_IN_VALUE.test(value);
 
-/** What makes a request line unfit to send, or null; `#` and absolute forms never leave. */
-export function badRequestLine(head: RequestHead): string | null {
+const badRequestLine = (head: RequestHead): string | null => {
   if (head.method === 'CONNECT' || !TOKEN.test(head.method)) return 'method';
   if (head.path.charCodeAt(0) !== 47 || NOT_IN_PATH.test(head.path)) return 'path';
   if (head.query !== '' && (head.query.charCodeAt(0) !== 63 || NOT_IN_PATH.test(head.query))) return 'query';
   return head.authority === '' ? 'host' : null;
-}
+};
 
-/** The first field unfit to send, or null. */
-export function badField(head: RequestHead): string | null {
+const badField = (head: RequestHead): string | null => {
   if (!goodValue(head.authority)) return 'host';
   for (const name in head.fields) {
     const value = head.fields[name];
@@ -56,4 +55,30 @@ export function badField(head: RequestHead): string | null {
     if (!good || !TOKEN.test(name)) return name;
   }
   return null;
+};
+
+/** GW_BAD_REQUEST when the method, path, query or authority cannot be sent: `#` and absolute forms never leave. */
+export function unfitRequestLine(head: RequestHead): GatewayError | null {
+  const line = badRequestLine(head);
+  return line === null ? null : gatewayError('GW_BAD_REQUEST', `invalid ${line}`);
+}
+
+/** The same, or GW_INTERNAL when a field cannot be sent: something in the gateway has made it. */
+export function unfitRequest(head: RequestHead): GatewayError | null {
+  const line = unfitRequestLine(head);
+  if (line !== null) return line;
+  const field = badField(head);
+  return field === null ? null : gatewayError('GW_INTERNAL', `invalid field ${JSON.stringify(field)}`);
+}
+
+/** The fields of a WebSocket handshake, for node:http. */
+export function upgradeFields(head: RequestHead): Record<string, string | string[]> {
+  const fields: Record<string, string | string[]> = Object.create(null);
+  fields.host = head.authority;
+  fields.connection = 'Upgrade';
+  fields.upgrade = 'websocket';
+  for (const name in head.fields) {
+    if (!NOT_SENT.has(name)) fields[name] = head.fields[name]!;
+  }
+  return fields;
 }
