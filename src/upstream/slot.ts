@@ -17,8 +17,6 @@ export class Slot {
   readonly name: string;
   /** Name of the upstream that it belongs to. */
   readonly upstream: string;
-  /** The same as `name`, so that a slot says where an attempt goes without another object. */
-  readonly endpoint: string;
   readonly transport: EndpointTransport;
   /** Share of the traffic now; 0 takes no new calls. */
   weight: number;
@@ -30,16 +28,19 @@ export class Slot {
   inFlight: number;
 
   constructor(upstream: string, spec: EndpointSpec, transport: EndpointTransport) {
-    const name = endpointName(spec);
     this.spec = spec;
-    this.name = name;
+    this.name = endpointName(spec);
     this.upstream = upstream;
-    this.endpoint = name;
     this.transport = transport;
     this.weight = spec.weight;
     this.available = true;
     this.full = false;
     this.inFlight = 0;
+  }
+
+  /** What an observer is told of where an attempt goes is the slot itself. */
+  get endpoint(): string {
+    return this.name;
   }
 }
 

@@ -93,18 +93,13 @@ class LiveUpstream implements Upstream {
   update(specs: readonly EndpointSpec[], options: UpstreamOptions = this.#options): void {
     const before = this.#members.slots;
     const slots = this.#assemble(specs);
-    for (const [at, spec] of slots.specs.entries()) {
-      const slot = slots.slots[at]!;
-      slot.spec = spec;
-      slot.weight = spec.weight;
-    }
     if (options.balance !== this.#options.balance) {
       this.#balancer = BALANCERS[options.balance].create(this.#parts.random);
     }
     this.#options = options;
     this.budget.ratio = options.retry.budget;
-    this.#members = { slots: slots.slots, picker: this.#balancer.build(slots.slots) };
-    const staying = new Set(slots.slots);
+    this.#members = { slots, picker: this.#balancer.build(slots) };
+    const staying = new Set(slots);
     for (const slot of before) if (!staying.has(slot)) this.#drain(slot);
   }
 
@@ -116,26 +111,29 @@ class LiveUpstream implements Upstream {
   }
 
   /** The slots of the specs, those that are there already reused; an endpoint named twice counts once. */
-  #assemble(specs: readonly EndpointSpec[]): { slots: Slot[]; specs: EndpointSpec[] } {
+  #assemble(specs: readonly EndpointSpec[]): Slot[] {
     const present = new Map(this.#members.slots.map((slot) => [slotKey(slot.spec), slot]));
+    const wanted = new Map<string, Slot>();
     const opened: Slot[] = [];
-    const wanted = new Map<string, EndpointSpec>();
-    for (const spec of specs) if (!wanted.has(slotKey(spec))) wanted.set(slotKey(spec), spec);
-    const slots: Slot[] = [];
     try {
-      for (const [key, spec] of wanted) {
-        let slot = present.get(key);
-        if (slot === undefined) {
-          slot = new Slot(this.name, spec, this.#parts.open(spec));
-          opened.push(slot);
-        }
-        slots.push(slot);
+      for (const spec of specs) {
+        const key = slotKey(spec);
+        if (wanted.has(key)) continue;
+        const slot = present.get(key) ?? new Slot(this.name, spec, this.#parts.open(spec));
+        if (!present.has(key)) opened.push(slot);
+        wanted.set(key, slot);
       }
     } catch (error) {
       for (const slot of opened) this.#drain(slot);
       throw error;
     }
-    return { slots, specs: [...wanted.values()] };
+    // Nothing can fail any more: now those that stay take their new weights.
+    for (const spec of specs.toReversed()) {
+      const slot = wanted.get(slotKey(spec))!;
+      slot.spec = spec;
+      slot.weight = spec.weight;
+    }
+    return [...wanted.values()];
   }
 
   #drain(slot: Slot): void {
