@@ -1,13 +1,12 @@
 /** UUIDs of version 7 (RFC 9562): milliseconds, a counter, and 62 random bits. */
 import type { Clock } from '../kernel/clock.ts';
-import type { Random } from '../kernel/random.ts';
 import type { IdGenerator, ReadinessHooks } from './id-generator.ts';
-import { createRandomHex, type RandomHex } from './random-hex.ts';
+import type { RandomHex } from './random-hex.ts';
 import { Ticker } from './ticker.ts';
 
 export interface Uuid7Options extends ReadinessHooks {
   readonly clock: Clock;
-  readonly random: Random;
+  readonly randomHex: RandomHex;
   /** How far IDs may run ahead of the clock; 10 s unless said. */
   readonly maxBackMs?: number;
 }
@@ -24,7 +23,7 @@ class Uuid7 implements IdGenerator {
   #head = '';
 
   constructor(options: Uuid7Options) {
-    this.#randomHex = createRandomHex(options.random);
+    this.#randomHex = options.randomHex;
     // The counter of section 6.2, method 1, in the 12 bits of rand_a.
     this.#ticker = new Ticker({
       ...options,

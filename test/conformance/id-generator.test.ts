@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { IdGenerator, ReadinessHooks, Stop } from '../../src/identity/id-generator.ts';
+import { createRandomHex } from '../../src/identity/random-hex.ts';
 import { createSnowflake } from '../../src/identity/snowflake.ts';
 import { createUuid7 } from '../../src/identity/uuid7.ts';
 import { createManualClock, createSeededRandom, type ManualClock } from '../kit/clock.ts';
@@ -48,7 +49,7 @@ const subjects: Subject[] = [
   },
   {
     name: 'uuid',
-    make: (clock, more) => createUuid7({ clock, random: createSeededRandom(7), ...more }),
+    make: (clock, more) => createUuid7({ clock, randomHex: createRandomHex(createSeededRandom(7)), ...more }),
     perMs: 4096,
     form: /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/,
     order: (id) => id,
