@@ -65,8 +65,9 @@ export class Answering implements Sink {
 
   /** Sends the head and lets the body flow. */
   start(): void {
-    const length = this.#top === this ? this.#body.length : null;
-    this.#next = this.#x.down.reply(this.#reply, length);
+    // Where no body follows, the head's own word is all there is of a length.
+    const known = this.#top === this && !bodiless(this.#x, this.#reply.status);
+    this.#next = this.#x.down.reply(this.#reply, known ? this.#body.length : null);
     const { maxDurationMs, wheel } = this.#options;
     if (maxDurationMs !== null) {
       this.#alarm = new Alarm(() => this.cut(gatewayError('GW_TIMEOUT', `longer than ${maxDurationMs} ms`)));
@@ -94,7 +95,16 @@ export class Answering implements Sink {
     this.owner?.answered();
   }
 
-  /** Ends it uncleanly from outside: the time is over, the client has left, or a stage threw. */
+  /** The client has gone: nothing is written any more, but what feeds the answer is let go. */
+  leave(error: GatewayError): void {
+    if (!this.#finish()) return;
+    this.#x.fail(error);
+    this.#body.cancel(error);
+    if (this.#top !== this) this.#top.fail(error);
+    this.owner?.answered();
+  }
+
+  /** Ends it uncleanly from outside: the time is over, or a stage threw. */
   cut(error: GatewayError): void {
     if (this.#over) return;
     this.#x.fail(error);
@@ -131,12 +141,14 @@ const ownReply = (reply: Reply): Reply => {
 
 const writeBytes = (x: LiveExchange, reply: Reply, bytes: Uint8Array | null) => {
   const lengthBytes = bytes === null ? 0 : bytes.byteLength;
-  const empty = bodiless(x, reply.status);
-  if (empty && bytes !== null && reply.status >= 200 && reply.status !== 204 && reply.status !== 304) {
-    reply.fields['content-length'] = String(lengthBytes);
-  } else delete reply.fields['content-length'];
+  if (bodiless(x, reply.status)) {
+    if (bytes !== null && reply.status !== 304) reply.fields['content-length'] = String(lengthBytes);
+    x.down.reply(reply, null).end(null);
+    return;
+  }
+  delete reply.fields['content-length'];
   const sink = x.down.reply(reply, lengthBytes);
-  if (bytes !== null && lengthBytes > 0 && !empty) sink.write(bytes);
+  if (bytes !== null && lengthBytes > 0) sink.write(bytes);
   sink.end(null);
 };
 
@@ -206,7 +218,7 @@ export function answer(x: LiveExchange, reply: Reply, options: AnswerOptions): v
   x.down.left = () => {
     x.left = true;
     x.abort();
-    answering.cut(gatewayError('GW_CLIENT_LEFT'));
+    answering.leave(gatewayError('GW_CLIENT_LEFT'));
   };
   answering.start();
 }

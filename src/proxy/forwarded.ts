@@ -9,11 +9,20 @@ const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
 const quoted = (text: string) => (TOKEN.test(text) ? text : `"${text.replace(/["\\]/g, '\\$&')}"`);
 
-/** The element that tells of one hop: who asked, for which host, by which scheme. */
-export function forwardedElement(address: string, host: string, scheme: string): string {
-  const node = address.includes(':') ? `"[${address}]"` : quoted(address);
-  return host === '' ? `for=${node};proto=${scheme}` : `for=${node};host=${quoted(host)};proto=${scheme}`;
+/** What stands after `for=`: the same for every request to a host, so the last one is kept. */
+interface Target {
+  readonly authority: string;
+  readonly scheme: string;
+  readonly rest: string;
+  readonly port: string;
 }
+
+const targetOf = (authority: string, scheme: string): Target => ({
+  authority,
+  scheme,
+  rest: authority === '' ? `;proto=${scheme}` : `;host=${quoted(authority)};proto=${scheme}`,
+  port: portOf(authority, scheme),
+});
 
 /** The port that the client meant: the authority's, else the scheme's own. */
 const portOf = (authority: string, scheme: string): string => {
@@ -24,6 +33,8 @@ const portOf = (authority: string, scheme: string): string => {
   }
   return scheme === 'https' ? '443' : '80';
 };
+
+let lastTarget = targetOf('', 'http');
 
 /** `x-forwarded-*` and its relatives, underscores included, since CGI-like servers read both spellings as one. */
 const isForwarding = (name: string): boolean => {
@@ -50,8 +61,11 @@ const append = (fields: Fields, name: string, value: string) => {
 export function setForwarded(x: LiveExchange): void {
   const fields = x.request.fields;
   const { authority, scheme } = x.received;
+  if (lastTarget.authority !== authority || lastTarget.scheme !== scheme)
+    lastTarget = targetOf(authority, scheme);
+  const { rest, port } = lastTarget;
   const address = plain(x.down.peer.address);
-  const element = forwardedElement(address, authority, scheme);
+  const element = (address.includes(':') ? `for="[${address}]"` : `for=${address}`) + rest;
   if (x.client.trusted) {
     append(fields, 'x-forwarded-for', address);
     append(fields, 'forwarded', element);
@@ -64,6 +78,6 @@ export function setForwarded(x: LiveExchange): void {
   fields['x-forwarded-for'] = address;
   fields['x-forwarded-host'] = authority;
   fields['x-forwarded-proto'] = scheme;
-  fields['x-forwarded-port'] = portOf(authority, scheme);
+  fields['x-forwarded-port'] = port;
   fields.forwarded = element;
 }

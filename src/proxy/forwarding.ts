@@ -260,7 +260,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     x.settleAttempt(0, error.code);
     this.#settled = true;
     this.#giveUp(error);
-    this.#answering?.cut(error);
+    this.#answering?.leave(error);
     x.abort();
     this.#finish();
   }

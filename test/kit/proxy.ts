@@ -2,6 +2,7 @@
 import { Duplex, PassThrough } from 'node:stream';
 import type { Clock } from '../../src/kernel/clock.ts';
 import type { GatewayError } from '../../src/kernel/errors.ts';
+import { compileChain } from '../../src/pipeline/chain.ts';
 import { LiveExchange } from '../../src/pipeline/exchange.ts';
 import type { ClientInfo } from '../../src/plugin.ts';
 import type { Body, Sink } from '../../src/wire/body.ts';
@@ -11,6 +12,8 @@ import type { Peer, RequestHead, ResponseHead } from '../../src/wire/heads.ts';
 import type { Call, Flight, Receiver, Transport } from '../../src/wire/transport.ts';
 import type { Tunnel, TunnelReceiver } from '../../src/wire/tunnel.ts';
 import { createManualClock } from './clock.ts';
+
+const NO_CHAIN = compileChain([]);
 
 /** Fields without a prototype. */
 export const fieldsOf = (values: Readonly<Record<string, string | string[]>> = {}): Fields =>
@@ -143,6 +146,7 @@ export function createExchange(o: ExchangeOptions = {}): { x: LiveExchange; down
     received: head,
     startMs: 0,
     startWallMs: 0,
+    chain: NO_CHAIN,
     slotCount: 0,
     clock: o.clock ?? createManualClock(),
   });
