@@ -1,13 +1,16 @@
 /** Plugin instances: one plugin set up with one configuration, alive for as long as a chain uses it. */
-import type { ConfigPath, PluginInstance } from '../config/types.ts';
+import type { PluginInstance } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Hooks, Host } from '../plugin.ts';
 import { checkHooks } from './check-hooks.ts';
+import { type PluginConfigIssue, readIssues } from './config-issues.ts';
 import type { LoadedPlugin } from './load-file.ts';
 import { digest } from './module-hooks.ts';
 import { dropNamed, namedGeneration, noteNamed } from './named-files.ts';
 import type { Scope } from './resolve.ts';
 import { takeSlot } from './slots.ts';
+
+export type { PluginConfigIssue } from './config-issues.ts';
 
 /** What the gateway lends, but for what the instance knows by itself. */
 export type HostParts = Omit<Host, 'slot' | 'instance'>;
@@ -25,12 +28,6 @@ export interface Instance {
   readonly log: Host['log'];
   /** Lets the plugin clean up and frees the slot; never rejects. Idempotent. */
   dispose(): Promise<void>;
-}
-
-export interface PluginConfigIssue {
-  readonly message: string;
-  readonly path: ConfigPath;
-  readonly remedy: string | null;
 }
 
 /** A configuration that a plugin refuses, with every place in the file that is wrong. */
@@ -76,17 +73,11 @@ const parseConfig = async (loaded: LoadedPlugin, use: PluginInstance): Promise<u
   const given = use.config === null || use.config === undefined || use.config === true ? {} : use.config;
   const parsed = await loaded.plugin.config.safeParseAsync(given);
   if (parsed.success) return parsed.data;
-  const issues = parsed.error.issues.flatMap((issue): PluginConfigIssue[] => {
-    const path = [...use.path, ...issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key))];
-    if (issue.code === 'unrecognized_keys') {
-      return issue.keys.map((key) => ({
-        message: `the plugin ${loaded.plugin.name} has no setting "${key}"`,
-        path: [...path, key],
-        remedy: null,
-      }));
-    }
-    return [{ message: `${loaded.plugin.name}: ${issue.message}`, path, remedy: null }];
-  });
+  const reading = { schema: loaded.plugin.config, value: given, base: use.path };
+  const issues = readIssues(reading, parsed.error.issues).map((issue) => ({
+    ...issue,
+    message: `the plugin ${loaded.plugin.name}: ${issue.message}`,
+  }));
   throw new PluginConfigError(issues);
 };
 

@@ -7,7 +7,13 @@ import type { PluginInstance } from '../../src/config/types.ts';
 import { createTable } from '../../src/kernel/table.ts';
 import { type Chain, compileChain } from '../../src/pipeline/chain.ts';
 import { LiveExchange } from '../../src/pipeline/exchange.ts';
-import { createInstance, type HostParts, type Instance } from '../../src/pipeline/instances.ts';
+import {
+  createInstance,
+  type HostParts,
+  type Instance,
+  PluginConfigError,
+  type PluginConfigIssue,
+} from '../../src/pipeline/instances.ts';
 import { builtInPlugins, type LoadedPlugin, loadPlugins } from '../../src/pipeline/load.ts';
 import type { Scope } from '../../src/pipeline/resolve.ts';
 import type { Hooks, PluginLogger } from '../../src/plugin.ts';
@@ -118,6 +124,20 @@ export async function builtInChain(...uses: readonly [name: string, config: unkn
   return compileChain(instances);
 }
 
+/** What a built-in plugin finds wrong with a configuration, with paths inside of it. */
+export async function configIssues(name: string, config: unknown): Promise<PluginConfigIssue[]> {
+  const loaded = await builtIn(name);
+  const use = useOf(name, config);
+  try {
+    const instance = await createInstance(loaded, use, testHost());
+    await instance.dispose();
+    return [];
+  } catch (error) {
+    if (!(error instanceof PluginConfigError)) throw error;
+    return error.issues.map((issue) => ({ ...issue, path: issue.path.slice(use.path.length) }));
+  }
+}
+
 const NO_HOOKS = compileChain([]);
 
 export interface ExchangeOptions {
@@ -166,7 +186,6 @@ export function exchangeOf(o: ExchangeOptions = {}): LiveExchange {
     received,
     startMs: 0,
     startWallMs: 0,
-    chain: compileChain([]),
     chain: NO_HOOKS,
     slotCount: o.slotCount ?? 8,
     clock: createManualClock(),

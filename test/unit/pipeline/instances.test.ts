@@ -84,7 +84,13 @@ test('a bad configuration is refused with the place of each fault in the file', 
     [...base, 'nested', 'wrods'],
     [...base, 'other'],
   ]);
-  expect(issues[2]?.message).toBe('the plugin sample has no setting "wrods"');
+  expect(issues.map((issue) => issue.message.replace('the plugin sample: ', ''))).toEqual([
+    '`limit` expected number, received string',
+    '`nested.words.0` expected string, received number',
+    'unknown key `wrods`',
+    'unknown key `other`',
+  ]);
+  expect(issues[2]?.remedy).toContain('words');
 });
 
 const FAULTS: [what: string, scope: Scope, setup: () => Hooks | Promise<Hooks>, message: RegExp][] = [
