@@ -17,4 +17,5 @@ if (behind !== -1 && have[behind] < NEEDED[behind]) {
 
 // A package holds cli.js, a checkout cli.ts, which Node reads as it is.
 const built = new URL('./cli.js', import.meta.url);
-await import(existsSync(built) ? built.href : new URL('./cli.ts', import.meta.url).href);
+const { main } = await import(existsSync(built) ? built.href : new URL('./cli.ts', import.meta.url).href);
+process.exitCode = await main(process.argv.slice(2));

@@ -175,7 +175,7 @@ export class Dispatcher {
     const outcome = this.#outcome.read(x, ending);
     route.meter.end(outcome);
     for (const attempt of x.attempts) {
-      metrics.upstream(attempt.upstream).endpoint(attempt.endpoint).attempted(attempt.status, attempt.code);
+      metrics.upstream(attempt.upstream).endpoint(attempt.endpoint).end(attempt.status, attempt.code);
     }
     if (this.snapshot.config.log.access) accessLog.write(outcome);
     if (x.chain.log !== null) runLog(x.chain, x);

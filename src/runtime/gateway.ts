@@ -11,10 +11,13 @@ import { type Prepared, prepare } from './prepare.ts';
 import { type ReadPlan, readPlan } from './read-plan.ts';
 import { retire, type Snapshot } from './snapshot.ts';
 import { createTracing, type Tracing, tracingKey } from './tracing.ts';
+import { describeUpstreams, measureUpstreams, type UpstreamState } from './upstream-state.ts';
 
 export interface GatewayOptions extends EstateParts {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly accessLog: AccessLog;
+  /** Told of each configuration that is put in force, the first one too. */
+  readonly applied?: (gateway: Gateway) => void;
 }
 
 /** A configuration that cannot be put in force, with all that is wrong with it. */
@@ -45,6 +48,10 @@ export interface Gateway {
   readonly loaded: Loaded;
   readonly issues: readonly Issue[];
   ready(): Readiness;
+  /** Writes what is only read at a scrape into the metrics: connections, health, load of endpoints. */
+  measure(): void;
+  /** The upstreams with their endpoints as they are now, as plain data. */
+  describeUpstreams(): readonly UpstreamState[];
   /**
    * Reads the file again and puts it in force without dropping anything. Those who ask while one is under way
    * share the next.
@@ -106,6 +113,17 @@ class LiveGateway implements Gateway {
     if (this.#stopping !== null) why.push('the gateway is stopping');
     if (!this.snapshot.tracing.ready) why.push('no trace IDs can be made: the clock went backwards');
     return { ready: why.length === 0, why };
+  }
+
+  measure(): void {
+    measureUpstreams(this.snapshot, this.#options.metrics);
+    for (const listener of this.listeners.open) {
+      this.#options.metrics.listener(listener.name).connections = listener.connections;
+    }
+  }
+
+  describeUpstreams(): readonly UpstreamState[] {
+    return describeUpstreams(this.snapshot);
   }
 
   reload(): Promise<void> {
@@ -184,6 +202,7 @@ class LiveGateway implements Gateway {
     }
     this.#commit(read, prepared, tracing);
     listeners.commit();
+    this.#options.applied?.(this);
   }
 
   /** Synchronous and without a way to fail: from one request to the next all is new. */

@@ -1,7 +1,7 @@
 /** The addresses that the gateway listens on, bound and let go as the configuration changes. */
 import type { Address, Config } from '../config/types.ts';
 import type { GatewayError } from '../kernel/errors.ts';
-import { createHttp1Listener, type Listener } from '../server/http1-listener.ts';
+import { createHttp1Listener, type Listener } from '../server/listener.ts';
 import type { Serve } from '../wire/downstream.ts';
 import type { Peer } from '../wire/heads.ts';
 import type { IssueList } from './issue-list.ts';
@@ -24,9 +24,12 @@ export interface PreparedListeners {
   discard(): Promise<void>;
 }
 
+/** A listener under the name that the configuration has for it. */
+export type NamedListener = Pick<Listener, 'host' | 'port' | 'connections'> & { readonly name: string };
+
 export interface Listeners {
   /** Those in use, with the ports that the system gave. */
-  readonly open: readonly Listener[];
+  readonly open: readonly NamedListener[];
   /** Binds what is new; an address that cannot be had becomes an issue. */
   prepare(config: Config, issues: IssueList): Promise<PreparedListeners>;
   /** Takes no new connections and lets those there end within `graceMs`. */
@@ -68,7 +71,7 @@ export function createListeners(parts: ListenersParts): Listeners {
 
   return {
     get open() {
-      return [...open.values()];
+      return [...open].map(([name, { host, port, connections }]) => ({ name, host, port, connections }));
     },
     async prepare(config, issues) {
       const next = new Map<string, Listener>();

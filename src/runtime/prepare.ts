@@ -44,7 +44,6 @@ class Preparation {
   readonly #estate: Estate;
   readonly #order: Order;
   readonly #upstreams = new Map<string, LiveUpstream>();
-  readonly #leases: Lease<unknown>[] = [];
 
   constructor(estate: Estate, order: Order) {
     this.#estate = estate;
@@ -216,11 +215,7 @@ class Preparation {
       log: log.child(name),
       clock,
       random,
-      counter: (counter, help, labels) =>
-        metrics.pluginCounter(
-          name,
-          labels === undefined ? { name: counter, help } : { name: counter, help, labels },
-        ),
+      counter: (counter, help, labels = []) => metrics.pluginCounter(name, { name: counter, help, labels }),
       // The table forgets what type a name stands for; one plugin writes and reads its own names.
       shared: <T>(key: string, open: () => Promise<T> | T) =>
         shared.acquire(`${loaded.plugin.name} ${key}`, open) as Promise<Lease<T>>,

@@ -29,9 +29,10 @@ export interface ReadOptions {
 
 const ofPlugin = (issue: PluginIssue): Issue => ({
   severity: issue.severity,
-  message: issue.message,
+  message: `${issue.file}${issue.line === null ? '' : `:${issue.line}`}: ${issue.message}`,
   path: [],
-  place: { file: issue.file, line: issue.line ?? 1, column: 1 },
+  // The place is not in gateway.yaml, whose lines the excerpts are cut from.
+  place: null,
   remedy: null,
 });
 

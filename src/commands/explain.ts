@@ -1,0 +1,175 @@
+/** `snowgate explain`: which way a request would go, and why not another. */
+import { Command, InvalidArgumentError } from 'commander';
+import { createRouter } from '../router/router.ts';
+import type { Plan, PlannedRoute, PlannedTarget } from '../runtime/plan.ts';
+import { createRewrite } from '../runtime/rewrite.ts';
+import { endpointName } from '../wire/endpoint.ts';
+import { createFields, type Fields } from '../wire/fields.ts';
+import type { RequestHead } from '../wire/heads.ts';
+import { DEFAULT_FILE, readGood } from './read.ts';
+import { methodsText, patternText } from './route-text.ts';
+import { CommandFailed, columns, EXIT, paint, print, printJson } from './terminal.ts';
+
+interface Options {
+  readonly config: string;
+  readonly header: Fields;
+  readonly json?: boolean;
+}
+
+const collectHeader = (text: string, before: Fields): Fields => {
+  const colon = text.indexOf(':');
+  if (colon < 1) throw new InvalidArgumentError('It must be "name: value".');
+  const fields = Object.assign(createFields(), before);
+  fields[text.slice(0, colon).trim().toLowerCase()] = text.slice(colon + 1).trim();
+  return fields;
+};
+
+/** The head as the listener would give it: the path raw, so that the router judges it as it would at run time. */
+const headOf = (method: string, url: string, fields: Fields): RequestHead => {
+  const match = /^(?:(https?):\/\/([^/?#]+))?([^?#]*)(\?[^#]*)?/i.exec(url)!;
+  const [, scheme, authority, path, query] = match;
+  if (path === '' && authority === undefined)
+    throw new CommandFailed(`"${url}" is neither a URL nor a path.`, EXIT.usage);
+  if (path !== '' && !path!.startsWith('/')) throw new CommandFailed('A path begins with "/".', EXIT.usage);
+  const { host, ...others } = fields;
+  return {
+    method: method.toUpperCase(),
+    scheme: scheme?.toLowerCase() === 'https' ? 'https' : 'http',
+    authority: (typeof host === 'string' ? host : (authority ?? 'localhost')).toLowerCase(),
+    path: path === '' ? '/' : path!,
+    query: query ?? '',
+    fields: Object.assign(createFields(), others),
+  };
+};
+
+const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget) => {
+  const upstream = plan.config.upstreams[target.upstream]!;
+  const total = route.targets.reduce((sum, each) => sum + each.weight, 0);
+  return {
+    upstream: target.upstream,
+    share: target.weight / total,
+    balance: upstream.balance,
+    endpoints: upstream.targets.map((spec) => ({ endpoint: endpointName(spec), weight: spec.weight })),
+    hostHeader: target.hostHeader,
+    timeouts: target.timeouts,
+    retry: upstream.retry,
+    plugins: target.uses.map(({ name, scope, use }) => ({ name, type: use.type, scope })),
+  };
+};
+
+const explainJson = (plan: Plan, head: RequestHead) => {
+  const router = createRouter(plan.config.routes);
+  const { match, path, problem, routes } = router.explain(head);
+  const route = match.kind === 'found' ? plan.routes[match.index]! : plan.fallback;
+  const rewrite = route.config === null ? null : createRewrite(route.config);
+  return {
+    request: { method: head.method, host: head.authority, path, query: head.query },
+    outcome: match.kind,
+    problem,
+    route: match.kind === 'found' ? { name: route.info.name, line: route.config?.line ?? 0 } : null,
+    allow: match.kind === 'method' ? match.allow : null,
+    params: match.kind === 'found' ? match.params : {},
+    pathSent: match.kind === 'found' && rewrite !== null ? rewrite(match.path, match.params) : path,
+    timeoutMs: route.config?.timeoutMs ?? null,
+    bodyLimitBytes: route.config?.bodyBytes ?? null,
+    plugins: route.uses.map(({ name, scope, use }) => ({ name, type: use.type, scope })),
+    targets: match.kind === 'found' ? route.targets.map((target) => targetJson(plan, route, target)) : [],
+    others: routes.filter((verdict) => verdict.outcome !== 'won'),
+  };
+};
+
+type Explained = ReturnType<typeof explainJson>;
+
+const VERDICTS: Record<string, string> = {
+  'not-found': 'no route takes it: 404 GW_NO_ROUTE',
+  'bad-path': 'the path is refused: 400 GW_BAD_PATH',
+};
+
+const verdictText = (explained: Explained, plan: Plan): string => {
+  if (explained.outcome === 'method') {
+    return `the route does not take ${explained.request.method}: 405 with Allow: ${explained.allow!.join(', ')}`;
+  }
+  if (explained.outcome !== 'found') return VERDICTS[explained.outcome]!;
+  const route = plan.routes.find((each) => each.info.name === explained.route!.name)!;
+  const name =
+    route.info.name === `${methodsText(route)} ${patternText(route)}` ? '' : ` "${route.info.name}"`;
+  return `route${name} ${methodsText(route)} ${patternText(route)} (line ${explained.route!.line})`;
+};
+
+const seconds = (ms: number | null) => (ms === null || ms === 0 ? 'none' : `${ms / 1000} s`);
+
+const targetLines = (target: Explained['targets'][number]): string[] => {
+  const share = target.share === 1 ? '' : `, ${Number((target.share * 100).toFixed(1))}% of requests`;
+  const total = target.endpoints.reduce((sum, each) => sum + each.weight, 0);
+  const endpoints = target.endpoints.map(
+    (each) => `${each.endpoint} (${total === 0 ? 0 : Number(((each.weight / total) * 100).toFixed(1))}%)`,
+  );
+  const { connectMs, firstByteMs, idleMs } = target.timeouts;
+  return [
+    ...columns([
+      ['upstream', `${target.upstream} (${target.balance}${share})`],
+      ['endpoints', endpoints.join(', ')],
+      ['host sent', target.hostHeader],
+      [
+        'timeouts',
+        `connect ${seconds(connectMs)}, first byte ${seconds(firstByteMs)}, idle ${seconds(idleMs)}`,
+      ],
+      ['tries', String(target.retry.attempts)],
+    ]).split('\n'),
+  ];
+};
+
+const text = (explained: Explained, plan: Plan): string => {
+  const { request, plugins, targets, others } = explained;
+  const found = explained.outcome === 'found';
+  const lines = [
+    `${paint('bold', request.method)} ${request.host}${request.path ?? ''}${request.query}`,
+    `${paint(found ? 'green' : 'red', found ? '→' : '✗')} ${verdictText(explained, plan)}`,
+  ];
+  if (explained.problem !== null) lines.push(`  ${explained.problem}`);
+  const parameters = Object.entries(explained.params);
+  if (parameters.length > 0)
+    lines.push(`  parameters  ${parameters.map(([k, v]) => `${k}=${v}`).join(', ')}`);
+  if (found && explained.pathSent !== request.path)
+    lines.push(`  path sent   ${explained.pathSent ?? 'refused: 400'}`);
+  const ran = targets[0]?.plugins ?? plugins;
+  if (ran.length > 0)
+    lines.push(`  plugins     ${ran.map((each) => `${each.name} (${each.scope})`).join(', ')}`);
+  if (found) lines.push(`  time limit  ${seconds(explained.timeoutMs)} until the response head`);
+  for (const target of targets) lines.push(...targetLines(target));
+  const near = others.filter((verdict) => verdict.outcome !== 'missed');
+  const shown = near.length > 0 ? near : others.slice(0, 5);
+  if (shown.length > 0) {
+    lines.push('', 'Not taken:', columns(shown.map((verdict) => [verdict.name, verdict.why])));
+    const more = others.length - shown.length;
+    if (more > 0) lines.push(`  and ${more} more; --json lists all`);
+  }
+  return lines.join('\n');
+};
+
+/** Makes the command. */
+export function explainCommand(): Command {
+  return new Command('explain')
+    .summary('tell which way a request would go, and why')
+    .description(
+      'Tells which route a request would match and why the others not, the plugins in their order, the upstream\n' +
+        'and endpoints with their shares, and the time limits. Nothing is sent. Exit code 1 when no route takes it.',
+    )
+    .argument('<method>', 'GET, POST, …')
+    .argument('<url>', 'a URL, or a path such as /orders/7?v=2')
+    .option(
+      '-H, --header <name: value>',
+      'a request header; may be given again',
+      collectHeader,
+      createFields(),
+    )
+    .option('-c, --config <file>', 'the configuration', DEFAULT_FILE)
+    .option('--json', 'print JSON')
+    .action(async (method: string, url: string, options: Options) => {
+      const { plan } = await readGood(options.config);
+      const explained = explainJson(plan, headOf(method, url, options.header));
+      if (options.json) printJson(explained);
+      else print(text(explained, plan));
+      if (explained.outcome !== 'found') throw new CommandFailed('', EXIT.wrong);
+    });
+}

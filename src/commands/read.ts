@@ -1,0 +1,55 @@
+/** Reads the configuration for commands that only look at it, and tells what is wrong with it. */
+import { formatIssues } from '../config/format.ts';
+import type { Issue } from '../config/issues.ts';
+import type { Loaded } from '../config/load.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { systemRandom } from '../kernel/random.ts';
+import { createEstate } from '../runtime/estate.ts';
+import type { Plan } from '../runtime/plan.ts';
+import { prepare } from '../runtime/prepare.ts';
+import { type ReadPlan, readPlan } from '../runtime/read-plan.ts';
+import { createLogger } from '../telemetry/logger.ts';
+import { createMetrics } from '../telemetry/metrics.ts';
+import { CommandFailed, hasColor, printError } from './terminal.ts';
+import { version } from './version.ts';
+
+export const DEFAULT_FILE = 'gateway.yaml';
+
+/** A log that only speaks up about what a person should know now. */
+const quiet = () => createLogger({ level: 'error', pretty: true, destination: process.stderr });
+
+/** What is wrong, as text for standard error. */
+export function issuesText(issues: readonly Issue[], loaded: Loaded): string {
+  return formatIssues(issues, loaded, hasColor(process.stderr));
+}
+
+/** Reads and plans the file and sets up every plugin once, without listening or connecting anywhere. */
+export async function readChecked(file: string): Promise<ReadPlan> {
+  const log = quiet();
+  const read = await readPlan({ file, env: process.env, log });
+  if (read.plan === null) return read;
+  const metrics = createMetrics({ clock: systemClock, version: version(), process: false });
+  const estate = createEstate({ file, clock: systemClock, random: systemRandom, metrics, log });
+  const prepared = await prepare(estate, { plan: read.plan, catalog: read.catalog, issues: read.issues });
+  prepared.discard();
+  estate.wheel.stop();
+  return read;
+}
+
+/**
+ * The plan of a file that has no errors.
+ * @throws CommandFailed with everything that is wrong
+ */
+export async function readGood(file: string): Promise<{ read: ReadPlan; plan: Plan }> {
+  const read = await readChecked(file);
+  if (read.plan === null || read.issues.refused) {
+    const errors = read.issues.issues.filter((issue) => issue.severity === 'error');
+    throw new CommandFailed(issuesText(errors, read.loaded));
+  }
+  return { read, plan: read.plan };
+}
+
+/** Prints what is wrong; nothing where there is nothing. */
+export function printIssues(read: ReadPlan): void {
+  if (read.issues.issues.length > 0) printError(issuesText(read.issues.issues, read.loaded));
+}
