@@ -11,7 +11,7 @@ export interface HostPattern {
   readonly names: readonly string[];
 }
 
-const PARAMETER = /^\{([A-Za-z_][\w-]{0,63})\}$/;
+const PARAMETER = /^\{([A-Za-z_][\w-]*)\}$/;
 const PLAIN = /^[a-z0-9.\-_]*$/;
 
 const asciiName = (name: string): string => {

@@ -116,3 +116,19 @@ export function canonicalPath(raw: string, allow: PathAllowance): string | null 
   if (!allow.doubleSlash && DOUBLE_SLASH.test(path)) return null;
   return path.includes('/.') || path.includes('%2F') ? removeDots(path) : path;
 }
+
+/** What is wrong with a path that has no canonical form, in a few words; null where nothing is. */
+export function pathProblem(raw: string): string | null {
+  if (canonicalPath(raw, { encodedSlash: false, doubleSlash: false }) !== null) return null;
+  if (!raw.startsWith('/')) return 'it does not begin with /';
+  if (/\\|%5c/i.test(raw)) return 'it contains a backslash';
+  if (/[\x00-\x20\x7f]|%[01][0-9a-f]|%7f/i.test(raw)) return 'it contains a control character or a space';
+  if (/[^\x00-\x7f]/.test(raw)) return 'it contains a character outside ASCII that is not percent-encoded';
+  if (/%(?![0-9a-f]{2})/i.test(raw)) return 'it contains a % that is not followed by two hexadecimal digits';
+  if (/[#?]/.test(raw)) return 'it contains # or ?';
+  if (canonicalPath(raw, { encodedSlash: true, doubleSlash: true }) === null)
+    return 'its dot segments climb over the root or hide beside ; or %2F';
+  return /%2f/i.test(raw)
+    ? 'it contains %2F, which no matching route allows'
+    : 'it contains //, which no matching route allows';
+}

@@ -1,6 +1,5 @@
 /** Path patterns as routes write them, taken apart into segments. */
 import { canonicalPath } from './path.ts';
-import type { RouteMatch } from './route-match.ts';
 
 export interface PathPattern {
   /** Canonical text of each segment; null takes any one segment that is not empty. */
@@ -12,7 +11,7 @@ export interface PathPattern {
 }
 
 const LOOSEST = { encodedSlash: true, doubleSlash: true };
-const PARAMETER = /^\{([A-Za-z_][\w-]{0,63})\}$/;
+const PARAMETER = /^\{([A-Za-z_][\w-]*)\}$/;
 
 interface Parsed {
   readonly pattern: PathPattern | null;
@@ -58,17 +57,6 @@ export function parsePattern(path: string): PathPattern {
   return pattern;
 }
 
-/** Why no request can ever match the route's path, in a few words, or null where one can. */
-export function patternProblem(route: Pick<RouteMatch, 'path' | 'allow'>): string | null {
-  const { pattern, problem } = parse(route.path);
-  if (pattern === null) return problem;
-  if (pattern.segments.some((text) => text?.includes('%2F')) && !route.allow.includes('encoded-slash'))
-    return 'a path with %2F is refused unless the route says allow: [encoded-slash]';
-  if (pattern.segments.slice(0, -1).includes('') && !route.allow.includes('double-slash'))
-    return 'a path with // is refused unless the route says allow: [double-slash]';
-  return null;
-}
-
 /** Whether a canonical path fits, by walking its segments; the router itself is faster. */
 export function patternFits(pattern: PathPattern, path: string): boolean {
   const parts = path.slice(1).split('/');
@@ -76,4 +64,36 @@ export function patternFits(pattern: PathPattern, path: string): boolean {
   if (segments.length === 0) return deep || path === '/';
   if (deep ? parts.length < segments.length : parts.length !== segments.length) return false;
   return segments.every((text, at) => (text === null ? parts[at] !== '' : text === parts[at]));
+}
+
+/** Rank of a segment: an exact end, literal text, a parameter or `*`, what `/**` takes. */
+const rankAt = (pattern: PathPattern, at: number): number => {
+  if (at >= pattern.segments.length) return pattern.deep ? 3 : 0;
+  return pattern.segments[at] === null ? 2 : 1;
+};
+
+/** Negative where `a` is the more specific of two patterns that fit one path: the first segment that differs decides. */
+export function comparePatterns(a: PathPattern, b: PathPattern): number {
+  const length = Math.max(a.segments.length, b.segments.length);
+  for (let at = 0; at <= length; at++) {
+    const order = rankAt(a, at) - rankAt(b, at);
+    if (order !== 0) return order;
+  }
+  return 0;
+}
+
+const lowerCase = (pattern: PathPattern): PathPattern => ({
+  ...pattern,
+  segments: pattern.segments.map((text) => text?.toLowerCase() ?? null),
+});
+
+/** What small thing keeps a path from fitting, in one sentence, or null where it is no small thing. */
+export function nearMiss(pattern: PathPattern, path: string): string | null {
+  if (path !== '/' && path.endsWith('/') && patternFits(pattern, path.slice(0, -1)))
+    return 'it fits without the slash at the end';
+  if (patternFits(pattern, `${path}/`)) return 'it fits with a slash at the end';
+  if (patternFits(lowerCase(pattern), path.toLowerCase())) return 'it fits but for upper and lower case';
+  if (pattern.segments.length > 0 && path !== '/' && patternFits({ ...pattern, deep: true }, path))
+    return 'the path goes on where the route ends; a route that ends in /** takes what is below it';
+  return null;
 }

@@ -2,28 +2,15 @@
 import type { RequestHead } from '../wire/heads.ts';
 import { type Candidate, createCandidate, DOUBLE_SLASH, ENCODED_SLASH } from './candidate.ts';
 import { type Captured, createEngine, shapesOf, unmask } from './engine.ts';
+import { type Explanation, explainMatch } from './explain.ts';
 import { Group, type Search } from './group.ts';
 import { hostOf } from './host.ts';
+import type { Match, Params } from './match.ts';
 import { canonicalPath } from './path.ts';
 import type { RouteMatch } from './route-match.ts';
 
+export type { Match, Params } from './match.ts';
 export type { RouteMatch } from './route-match.ts';
-
-/** Decoded values by name; null prototype. */
-export type Params = Readonly<Record<string, string>>;
-
-/** `index` is that of the route in the list given; `path` is canonical and what must go on from here. */
-export type Match =
-  | { readonly kind: 'found'; readonly index: number; readonly params: Params; readonly path: string }
-  | { readonly kind: 'not-found'; readonly path: string }
-  /** The path is there, the method is not; `index` is the best of the routes that would take another. */
-  | {
-      readonly kind: 'method';
-      readonly allow: readonly string[];
-      readonly index: number;
-      readonly path: string;
-    }
-  | { readonly kind: 'bad-path' };
 
 export interface Router {
   /**
@@ -35,6 +22,8 @@ export interface Router {
    * first route that fits but for its methods.
    */
   match(head: RequestHead): Match;
+  /** Why each route did or did not get it, near misses included; slow. */
+  explain(head: RequestHead): Explanation;
 }
 
 const BAD_PATH: Match = Object.freeze({ kind: 'bad-path' });
@@ -167,16 +156,27 @@ export function createRouter(routes: readonly RouteMatch[]): Router {
     return BAD_PATH;
   };
 
+  const match = (head: RequestHead): Match => {
+    search.head = head;
+    search.host = anyHost ? '' : hostOf(head.authority);
+    const path = canonicalPath(head.path, STRICT);
+    const result = path === null ? runLooser(head.path) : (run(path, 0) ?? { kind: 'not-found', path });
+    search.head = null as never;
+    search.found = null;
+    if (search.refused.length > 0) search.refused = [];
+    return result;
+  };
+
   return {
-    match(head) {
-      search.head = head;
-      search.host = anyHost ? '' : hostOf(head.authority);
-      const path = canonicalPath(head.path, STRICT);
-      const match = path === null ? runLooser(head.path) : (run(path, 0) ?? { kind: 'not-found', path });
-      search.head = null as never;
-      search.found = null;
-      if (search.refused.length > 0) search.refused = [];
-      return match;
-    },
+    match,
+    explain: (head) =>
+      explainMatch({
+        routes,
+        candidates,
+        head,
+        host: hostOf(head.authority),
+        preflight: isPreflight(head),
+        match: match(head),
+      }),
   };
 }
