@@ -20,6 +20,10 @@ const ANSWER_MS = 1000;
 /** A rest of a body up to this is read, and the connection kept. */
 const DRAIN_BYTES = 64 * 1024;
 
+/** Chunked bodies of single bytes need six bytes each; a read from the socket brings up to 64 KiB at once. */
+const FRAMING_RATIO = 16;
+const FRAMING_BYTES = 128 * 1024;
+
 /** For answers that come too late. */
 const NOWHERE: Sink = { write: () => true, end() {}, fail() {}, ready: null };
 
@@ -53,6 +57,7 @@ export class Http1Exchange implements Downstream, Body, Sink {
   #listening = false;
   #bodyError: GatewayError | null = null;
   #inBytes = 0;
+  #wireStart = 0;
   #tunnelIn = 0;
   #tunnelOut = 0;
 
@@ -145,6 +150,10 @@ export class Http1Exchange implements Downstream, Body, Sink {
   /** From the parser: bytes of the body. */
   chunk(bytes: Uint8Array): void {
     this.#inBytes += bytes.length;
+    if (this.#req.bodyBytes === CHUNKED && this.#swollen()) {
+      this.#failBody(gatewayError('GW_BAD_REQUEST', 'too much chunk framing'));
+      return;
+    }
     const into = this.#into;
     if (into === null) return;
     if (into.write(bytes)) {
@@ -169,7 +178,14 @@ export class Http1Exchange implements Downstream, Body, Sink {
       return;
     }
     this.#connection.restBody();
-    into?.end(requestTrailers(this.#req.rawTrailers));
+    if (into === null) return;
+    const trailers = this.#req.rawTrailers;
+    if (trailers.length <= this.#connection.settings.limits.headerCount * 2) {
+      into.end(requestTrailers(trailers));
+      return;
+    }
+    this.#into = into;
+    this.#failBody(gatewayError('GW_HEADERS_TOO_LARGE', `${trailers.length / 2} trailer lines`));
   }
 
   /** The body is malformed. False when it was already complete, so that the error belongs to what follows it. */
@@ -261,9 +277,16 @@ export class Http1Exchange implements Downstream, Body, Sink {
     this.#settle('left');
   }
 
+  /** Chunk extensions cost the sender nothing and are thrown away: bounded in proportion to what they carry. */
+  #swollen(): boolean {
+    const wireBytes = this.#connection.socket.bytesRead - this.#wireStart;
+    return wireBytes > FRAMING_BYTES + this.#inBytes * FRAMING_RATIO;
+  }
+
   #listen(): void {
     if (this.#listening) return;
     this.#listening = true;
+    this.#wireStart = this.#connection.socket.bytesRead;
     this.#req.reader = this;
     this.#req.on('data', onData);
     this.#req.on('end', onEnd);

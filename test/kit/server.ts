@@ -4,6 +4,7 @@ import { systemClock } from '../../src/kernel/clock.ts';
 import type { GatewayError } from '../../src/kernel/errors.ts';
 import { createWheel } from '../../src/kernel/wheel.ts';
 import { createHttp1Listener, type Listener } from '../../src/server/listener.ts';
+import { problemBody, problemHead } from '../../src/server/problem.ts';
 import type { ListenerLimits, ListenerTimeouts } from '../../src/server/settings.ts';
 import type { Sink } from '../../src/wire/body.ts';
 import type { Downstream, Serve } from '../../src/wire/downstream.ts';
@@ -79,6 +80,14 @@ export function answer(
   sink.end(null);
 }
 
+/** Answers with a problem document, as the gateway does. */
+export function refuse(down: Downstream, error: GatewayError): void {
+  const bytes = problemBody(error);
+  const sink = down.reply(problemHead(error), bytes.length);
+  sink.write(bytes);
+  sink.end(null);
+}
+
 /** A sink that gathers, for request bodies. */
 export function gather(
   done: (bytes: Buffer, trailers: Fields | null, error: GatewayError | null) => void,
@@ -98,7 +107,7 @@ export function gather(
 /** Answers every request with what was understood of it, as JSON. */
 export const mirror: Serve = (down) => {
   const tell = (body: Buffer, trailers: Fields | null, error: GatewayError | null) => {
-    if (error !== null) answer(down, JSON.stringify({ code: error.code }), error.status);
+    if (error !== null) refuse(down, error);
     else
       answer(
         down,
