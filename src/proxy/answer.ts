@@ -9,7 +9,7 @@ import { createFields, type Fields } from '../wire/fields.ts';
 import { addAnswerFields } from './answer-fields.ts';
 import { dropHopByHop } from './hop-by-hop.ts';
 import { errorReply, problemDocument } from './problem.ts';
-import { guardedStages } from './stages.ts';
+import { guardedStages, stageError } from './stages.ts';
 
 export interface AnswerOptions {
   /** Our name in Via. */
@@ -159,11 +159,6 @@ const writeProblem = (x: LiveExchange, reply: Reply, error: GatewayError) => {
   writeBytes(x, reply, problemDocument(error, reply.status, x.id));
 };
 
-const stageFailed = (x: LiveExchange, cause: unknown, o: AnswerOptions): null => {
-  const error = gatewayError('GW_PLUGIN', `a response stage: ${String(cause)}`, cause);
-  return beginAnswer(x, errorReply(error), o) as null;
-};
-
 /**
  * Makes the head final and answers. Null when all is written (or nobody is left to read it); otherwise the body
  * is a flow, and the caller starts it by `start()`.
@@ -199,8 +194,9 @@ export function beginAnswer(x: LiveExchange, given: Reply, o: AnswerOptions): An
     try {
       answering.through(stages);
     } catch (cause) {
-      body.cancel(gatewayError('GW_PLUGIN', 'a response stage'));
-      return stageFailed(x, cause, o);
+      const failure = stageError(cause);
+      body.cancel(failure);
+      return beginAnswer(x, errorReply(failure), o);
     }
   }
   return answering;

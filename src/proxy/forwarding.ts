@@ -2,7 +2,7 @@
 import { GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { EndpointInfo, Reply } from '../plugin.ts';
-import type { Body } from '../wire/body.ts';
+import type { Body, Stage } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
 import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, CallObserver, Flight, Receiver, Timeouts } from '../wire/transport.ts';
@@ -13,6 +13,7 @@ import { dropHopByHop } from './hop-by-hop.ts';
 import { type Join, Joined } from './joined.ts';
 import { LimitSink, limitBody, tooLarge } from './limit-body.ts';
 import { errorReply } from './problem.ts';
+import { guardedStage } from './stages.ts';
 
 /** What is sent; apart from the receiver, since both have a `head`. */
 class Outgoing implements Call {
@@ -97,7 +98,8 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     if (source.length !== null && source.length > limitBytes) throw tooLarge(limitBytes);
     if (x.requestStages === null) return limitBody(x.takeBody()!, limitBytes);
     // The limit is on what the client sends, so it comes before what stages make of it.
-    if (source.length === null) x.requestStages.unshift((next) => new LimitSink(source, next, limitBytes));
+    const limit: Stage = (next) => new LimitSink(source, next, limitBytes);
+    x.requestStages = [guardedStage([limit, ...x.requestStages], source)];
     return x.takeBody();
   }
 
@@ -212,10 +214,12 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
       return;
     }
     if (given instanceof Promise) {
-      given.then(
-        (other) => this.#write(other ?? reply, body),
-        (cause) => this.#hookFailed(cause, body),
-      );
+      given
+        .then(
+          (other) => this.#write(other ?? reply, body),
+          (cause: unknown) => this.#hookFailed(cause, body),
+        )
+        .catch((cause: unknown) => this.#broken(cause));
     } else this.#write(given ?? reply, body);
   }
 
@@ -249,6 +253,15 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     this.#answering = answering;
     answering.owner = this;
     answering.start();
+  }
+
+  /** A fault of ours: what was sent so far must not look whole. */
+  #broken(cause: unknown): void {
+    const error = gatewayError('GW_INTERNAL', String(cause), cause);
+    this.#x.fail(error);
+    this.#giveUp(error);
+    this.#x.down.abort();
+    this.#finish();
   }
 
   #left(): void {

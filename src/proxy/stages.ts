@@ -1,11 +1,16 @@
-/** Builds the stages of a response and catches what they throw, since nobody else on a socket's callback would. */
+/** Builds the stages of a body and catches what they throw, since nobody else on a socket's callback would. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
-import type { Sink, Stage } from '../wire/body.ts';
+import type { Body, Sink, Stage } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
 
 interface Owner {
-  /** Ends the answer uncleanly. */
+  /** Ends the body uncleanly. */
   cut(error: GatewayError): void;
+}
+
+/** The failure of a stage that threw. */
+export function stageError(cause: unknown): GatewayError {
+  return gatewayError('GW_PLUGIN', `a stage of the body: ${String(cause)}`, cause);
 }
 
 class StageGuard implements Sink {
@@ -58,7 +63,7 @@ class StageGuard implements Sink {
 
   #threw(cause: unknown): void {
     this.#over = true;
-    this.#owner.cut(gatewayError('GW_PLUGIN', `a response stage: ${String(cause)}`, cause));
+    this.#owner.cut(stageError(cause));
   }
 }
 
@@ -67,4 +72,25 @@ export function guardedStages(stages: readonly Stage[], last: Sink, owner: Owner
   let sink = last;
   for (let at = stages.length - 1; at >= 0; at--) sink = stages[at]!(sink);
   return new StageGuard(sink, owner);
+}
+
+const NOWHERE: Sink = { ready: null, write: () => false, end() {}, fail() {} };
+
+/**
+ * The stages of a request body as one: a throw in it stops the source and fails the reader with GW_PLUGIN.
+ * @param source what flows through them
+ */
+export function guardedStage(stages: readonly Stage[], source: Body): Stage {
+  return (next) => {
+    const cut = (error: GatewayError) => {
+      source.cancel(error);
+      next.fail(error);
+    };
+    try {
+      return guardedStages(stages, next, { cut });
+    } catch (cause) {
+      cut(stageError(cause));
+      return NOWHERE;
+    }
+  };
 }

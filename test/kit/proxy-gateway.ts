@@ -48,12 +48,18 @@ const observed = (endpoint: Transport & Tunnel, name: string): Transport & Tunne
   close: (graceMs) => endpoint.close(graceMs),
 });
 
+export interface GatewayExtras {
+  readonly trusted?: boolean;
+  /** Where the `request` hooks would run. */
+  readonly before?: (x: LiveExchange) => void;
+}
+
 /** A gateway in front of 127.0.0.1:`originPort`. */
 export async function startGateway(
   originPort: number,
-  more: Partial<ForwardOptions> & { readonly trusted?: boolean } = {},
+  more: Partial<ForwardOptions> & GatewayExtras = {},
 ): Promise<TestGateway> {
-  const { trusted = false, ...given } = more;
+  const { trusted = false, before = null, ...given } = more;
   const clock = systemClock;
   const wheel = createWheel(clock, 10);
   const endpoint = createEndpointTransport({
@@ -114,6 +120,7 @@ export async function startGateway(
       return;
     }
     prepareRequest(x, options);
+    before?.(x);
     forward(x, options);
   };
 

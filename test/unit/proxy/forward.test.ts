@@ -104,6 +104,38 @@ describe('the call', () => {
   });
 });
 
+describe('a stage of the request that', () => {
+  test.each([
+    [
+      'cannot be made',
+      () => {
+        throw new Error('boom');
+      },
+    ],
+    [
+      'throws',
+      () => ({
+        ready: null,
+        write() {
+          throw new Error('boom');
+        },
+        end() {},
+        fail() {},
+      }),
+    ],
+  ])('%s fails the upload and stops the client’s body', (_what, stage) => {
+    const body = new HandBody();
+    const { x, options, upstream } = setUp({ method: 'POST', body });
+    x.mapRequest(stage);
+    forward(x, options);
+    const sink = new RecordSink();
+    upstream.call!.body!.read(sink);
+    expect(body.write('x')).toBe(false);
+    expect(sink.failures.map((error) => error.code)).toEqual(['GW_PLUGIN']);
+    expect(body.cancelled?.code).toBe('GW_PLUGIN');
+  });
+});
+
 describe('the answer', () => {
   test('passes untouched but for the connection’s fields', () => {
     const { x, down, options, upstream, clock, doneCount } = setUp();
