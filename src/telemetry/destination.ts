@@ -3,8 +3,11 @@ import { write, writeSync } from 'node:fs';
 import { type Clock, systemClock } from '../kernel/clock.ts';
 
 export interface LogDestination {
-  /** Takes whole lines. False when the backlog is full or the reader has gone: the text was dropped. */
-  write(text: string): boolean;
+  /**
+   * Takes whole lines; bytes must not change afterwards.
+   * False when the backlog is full or the reader has gone: they were dropped.
+   */
+  write(lines: string | Uint8Array): boolean;
   /** Resolves once everything that was taken is written, or after `waitMs` when the reader is stuck. */
   flush(waitMs: number): Promise<void>;
   /** Writes what is left at once; for the last words of a process that dies. */
@@ -15,7 +18,7 @@ export interface DestinationOptions {
   /** Default: 1, standard output. */
   readonly fd?: number;
   readonly clock?: Clock;
-  /** Characters that may wait for a slow reader before lines are dropped; default 4 Mi. */
+  /** Bytes that may wait for a slow reader before lines are dropped; default 4 Mi. */
   readonly backlogLimit?: number;
 }
 
@@ -35,9 +38,9 @@ export function createDestination(options: DestinationOptions = {}): LogDestinat
   const fd = options.fd ?? 1;
   const clock = options.clock ?? systemClock;
   const limit = options.backlogLimit ?? BACKLOG_LIMIT;
-  let waiting: string[] = [];
+  let waiting: Uint8Array[] = [];
   let waitingSize = 0;
-  let flying: Buffer | null = null;
+  let flying: Uint8Array | null = null;
   let flyingSize = 0;
   let broken = false;
   let idle: (() => void)[] = [];
@@ -48,8 +51,8 @@ export function createDestination(options: DestinationOptions = {}): LogDestinat
     for (const done of ready) done();
   };
 
-  const take = (): Buffer => {
-    const bytes = Buffer.from(waiting.length === 1 ? waiting[0]! : waiting.join(''));
+  const take = (): Uint8Array => {
+    const bytes = waiting.length === 1 ? waiting[0]! : Buffer.concat(waiting);
     flyingSize = waitingSize;
     waiting = [];
     waitingSize = 0;
@@ -82,10 +85,11 @@ export function createDestination(options: DestinationOptions = {}): LogDestinat
   };
 
   return {
-    write(text) {
-      if (broken || waitingSize + flyingSize + text.length > limit) return false;
-      waiting.push(text);
-      waitingSize += text.length;
+    write(lines) {
+      const bytes = typeof lines === 'string' ? Buffer.from(lines) : lines;
+      if (broken || waitingSize + flyingSize + bytes.length > limit) return false;
+      waiting.push(bytes);
+      waitingSize += bytes.length;
       if (flying === null) {
         flying = take();
         launch();

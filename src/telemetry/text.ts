@@ -11,10 +11,15 @@ const CONTROLS = /[\u0000-\u001f\u007f-\u009f]/g;
 
 const hexEscape = (control: string) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** The text as a JSON string with its quotes, shortened past `VALUE_LIMIT`. */
+/** The text as it stands between the quotes of a JSON string, shortened past `VALUE_LIMIT`. */
+export function jsonInner(text: string): string {
+  if (text.length <= VALUE_LIMIT && !UNSAFE.test(text)) return text;
+  return JSON.stringify(cut(text)).slice(1, -1).replace(CONTROLS, hexEscape);
+}
+
+/** The same with its quotes. */
 export function jsonText(text: string): string {
-  if (text.length <= VALUE_LIMIT && !UNSAFE.test(text)) return `"${text}"`;
-  return JSON.stringify(cut(text)).replace(CONTROLS, hexEscape);
+  return `"${jsonInner(text)}"`;
 }
 
 /** The text for a terminal: controls shown as escapes, so that nobody can paint on the operator's screen. */
@@ -46,20 +51,5 @@ export class TimeText {
       this.#second = second;
     }
     return `${this.#head}${THOUSANDTHS[ms - second * 1000]!}Z`;
-  }
-}
-
-/** Remembers how fixed names (routes, upstreams, endpoints) look in JSON, so that each is escaped once. */
-export class NameTexts {
-  #texts = new Map<string, string>();
-
-  get(name: string): string {
-    const known = this.#texts.get(name);
-    if (known !== undefined) return known;
-    // Names come from the configuration and the registry; years of them must not pile up.
-    if (this.#texts.size >= 4096) this.#texts.clear();
-    const text = jsonText(name);
-    this.#texts.set(name, text);
-    return text;
   }
 }
