@@ -46,6 +46,8 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   /** The one try past `attempts`, for a connection refused or closed before anything was sent. */
   #extraUsed = false;
   #waits = 0;
+  /** Before the attempt that was chosen; 0 for at once. */
+  #delayMs = 0;
   #alarm: Alarm | null = null;
   #flight: Flight | null = null;
   /** True from the start of an attempt to its head or failure. */
@@ -167,7 +169,8 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   /** The slot for another attempt, or null when none is safe, allowed or possible; null error means a status. */
   #choose(error: GatewayError | null): Slot | null {
     if (this.#replay !== null && !this.#replay.replayable) return null;
-    if (this.#parts.clock.nowMs() >= this.call.deadlineMs) return null;
+    const leftMs = this.call.deadlineMs - this.#parts.clock.nowMs();
+    if (leftMs <= 0) return null;
     // Refused or stale: nothing was done upstream, so one try more is no burden.
     const unsent = error !== null && error.retry === 'unsent';
     const stale = error !== null && error.retry === 'reused';
@@ -182,23 +185,25 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     const slot = other ?? this.upstream.pick(this.call.hash, null);
     if (slot === null) return null;
 
+    // Another endpoint, or another connection in place of a stale one, needs no pause.
+    const delayMs = other !== null || stale ? 0 : backOffMs(this.#waits, this.#parts.random);
+    if (delayMs >= leftMs) return null;
     // Passing over what is down costs at most one refusal per endpoint and second, so it needs no leave.
     if (stale || (unsent && other?.available === true)) this.upstream.budget.record();
     else if (!this.upstream.budget.take()) return null;
     if (extra) this.#extraUsed = true;
+    this.#delayMs = delayMs;
     return slot;
   }
 
   #proceed(slot: Slot): void {
-    const stale = this.#lastError?.retry === 'reused';
-    if (stale || !this.#tried!.includes(slot)) {
+    if (this.#delayMs === 0) {
       this.#launch(slot);
       return;
     }
-    const delayMs = backOffMs(this.#waits++, this.#parts.random);
+    this.#waits++;
     this.#alarm ??= new Alarm(() => this.#afterWait());
-    // The wheel takes 0 for "never".
-    this.#parts.wheel.arm(this.#alarm, Math.max(1, delayMs));
+    this.#parts.wheel.arm(this.#alarm, this.#delayMs);
   }
 
   #afterWait(): void {

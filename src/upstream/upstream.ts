@@ -5,12 +5,10 @@ import type { Random } from '../kernel/random.ts';
 import type { EndpointSpec } from '../wire/endpoint.ts';
 import type { Balancer, Picker } from './balancers/balancer.ts';
 import { BALANCERS } from './balancers/catalog.ts';
+import { Draining } from './draining.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { type EndpointTransport, Slot, slotKey } from './slot.ts';
-
-/** How long calls in flight to a removed endpoint may take before they are cut. */
-const DRAIN_MS = 300_000;
 
 export type UpstreamOptions = Pick<UpstreamConfig, 'name' | 'balance' | 'retry'> & {
   /** The endpoints to start with; none means that `update` brings them. */
@@ -57,7 +55,7 @@ class LiveUpstream implements Upstream {
   readonly budget: RetryBudget;
   readonly #parts: UpstreamParts;
   readonly #refusals: Refusals;
-  readonly #draining = new Set<Slot>();
+  readonly #draining: Draining;
   #options: UpstreamOptions;
   #balancer: Balancer;
   #members: Membership;
@@ -68,6 +66,7 @@ class LiveUpstream implements Upstream {
     this.budget = new RetryBudget(options.retry.budget, parts.clock);
     this.#parts = parts;
     this.#refusals = createRefusals(parts.clock);
+    this.#draining = new Draining(parts.clock);
     this.#options = options;
     this.#balancer = BALANCERS[options.balance].create(parts.random);
     this.#members = { slots: [], picker: this.#balancer.build([]) };
@@ -87,7 +86,8 @@ class LiveUpstream implements Upstream {
   }
 
   refused(slot: Slot): void {
-    this.#refusals.note(slot);
+    // The attempt may be of an endpoint that has been taken away since.
+    if (this.#members.slots.includes(slot)) this.#refusals.note(slot);
   }
 
   update(specs: readonly EndpointSpec[], options: UpstreamOptions = this.#options): void {
@@ -104,10 +104,11 @@ class LiveUpstream implements Upstream {
   }
 
   async close(graceMs: number): Promise<void> {
-    const slots = [...this.#members.slots, ...this.#draining];
+    const { slots } = this.#members;
     this.#members = { slots: [], picker: this.#balancer.build([]) };
     this.#refusals.clear();
-    await Promise.all(slots.map((slot) => slot.transport.close(graceMs)));
+    const closing = slots.map((slot) => slot.transport.close(graceMs));
+    await Promise.all([...closing, this.#draining.close(graceMs)]);
   }
 
   /** The slots of the specs, those that are there already reused; an endpoint named twice counts once. */
@@ -139,9 +140,6 @@ class LiveUpstream implements Upstream {
   #drain(slot: Slot): void {
     this.#refusals.forget(slot);
     this.#draining.add(slot);
-    const gone = () => void this.#draining.delete(slot);
-    // However its close ends, nothing of it is left to look after.
-    slot.transport.close(DRAIN_MS).then(gone, gone);
   }
 
   /** Only when nobody is available: any slot with weight, in turn, that is not full and not tried. */
