@@ -42,7 +42,18 @@ export function refusedArgument(error: unknown): boolean {
   return code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED';
 }
 
-const SAID_NONSENSE = new Set(['bad response', 'bad upgrade']);
+/** What undici says of an interim answer or an upgrade that nobody asked for. */
+const UNASKED = new Set(['bad response', 'bad upgrade']);
+
+const isNonsense = (error: unknown, code: string, headed: boolean): boolean => {
+  if (!(error instanceof Error)) return false;
+  // undici reports two different lengths as a wrong length.
+  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return !headed;
+  // Nothing left to parse: the bytes were right, only too few.
+  if (error.name === 'HTTPParserError') return !('data' in error && error.data === '');
+  if (code === 'HPE_INVALID_EOF_STATE') return false;
+  return code.startsWith('HPE_') || UNASKED.has(error.message);
+};
 
 /** Where a request stood when its connection broke. */
 export interface Standing {
@@ -61,10 +72,7 @@ export function requestFailure(error: unknown, at: Standing): GatewayError {
   if (code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'HPE_HEADER_OVERFLOW') {
     return gatewayError('GW_UPSTREAM_HEADERS', detail, error);
   }
-  // A parser at the end of its input: the bytes were right, only too few.
-  const short = code === 'HPE_INVALID_EOF_STATE' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH';
-  const nonsense = code.startsWith('HPE_') || (error instanceof Error && SAID_NONSENSE.has(error.message));
-  if (nonsense && !short) return gatewayError('GW_UPSTREAM_PROTOCOL', detail, error);
+  if (isNonsense(error, code, at.headed)) return gatewayError('GW_UPSTREAM_PROTOCOL', detail, error);
   if (at.headed) return gatewayError('GW_UPSTREAM_CUT', detail, error);
   if (at.answered) return gatewayError('GW_UPSTREAM_RESET', detail, error);
   if (at.reused) return gatewayError('GW_UPSTREAM_STALE', detail, error);

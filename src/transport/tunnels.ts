@@ -1,7 +1,7 @@
 /** The tunnels to one endpoint: each has a connection of its own, opened for it and closed with it. */
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
-import { createProxyServer } from 'http-proxy-3';
+import { createProxyServer, type ServerOptions } from 'http-proxy-3';
 import type { Clock } from '../kernel/clock.ts';
 import { gatewayError } from '../kernel/errors.ts';
 import type { Wheel } from '../kernel/wheel.ts';
@@ -80,8 +80,8 @@ export class Tunnels implements Tunnel, TunnelDesk {
       httpVersion: '1.1',
       httpVersionMajor: 1,
     };
-    const options = {
-      target: TARGET,
+    const options: ServerOptions = {
+      target: TARGET as unknown as URL,
       agent: flight.agent,
       toProxy: true,
       prependPath: false,
