@@ -43,6 +43,8 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   /** Made at the first failure. */
   #tried: Slot[] | null = null;
   #tries = 0;
+  /** Monotonic start of the present attempt. */
+  #startMs = 0;
   /** The one try past `attempts`, for a connection refused or closed before anything was sent. */
   #extraUsed = false;
   #waits = 0;
@@ -91,6 +93,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     const attempt = ++this.#tries;
     let { head } = call;
     this.#slot = slot;
+    this.#startMs = this.#parts.clock.nowMs();
     this.#flight = null;
     this.#open = true;
     this.#counted = true;
@@ -159,7 +162,8 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     if (this.#done) return;
     if (error.retry === 'unsent') this.upstream.refused(this.#slot!);
     this.#lastError = error;
-    const again = this.#policy.permits(error, this.call.head.method) ? this.#choose(error) : null;
+    const tookMs = this.#parts.clock.nowMs() - this.#startMs;
+    const again = this.#policy.permits(error, this.call.head.method, tookMs) ? this.#choose(error) : null;
     if (again === null) this.#finish(error);
     else this.#proceed(again);
   }

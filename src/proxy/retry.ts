@@ -6,6 +6,12 @@ import type { Random } from '../kernel/random.ts';
 const FIRST_BACK_OFF_MS = 25;
 const MAX_BACK_OFF_MS = 250;
 
+/**
+ * An idle connection that the upstream closed before the request came breaks within a round trip. Broken later,
+ * the upstream may have been at work on the request.
+ */
+const STALE_MS = 1000;
+
 /** Methods whose repetition does no harm (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
@@ -28,14 +34,16 @@ export class RetryPolicy {
     this.#statuses = statuses.length === 0 ? null : new Set(statuses);
   }
 
-  /** True when a request of this method may be tried again after the error, if its body can be sent again. */
-  permits(error: GatewayError, method: string): boolean {
+  /**
+   * True when a request of this method may be tried again after the error, if its body can be sent again.
+   * @param tookMs from the start of the attempt to its failure
+   */
+  permits(error: GatewayError, method: string, tookMs: number): boolean {
     switch (error.retry) {
       case 'unsent':
         return this.#connect;
       case 'reused':
-        // The upstream has seen nothing: it closed the idle connection before the request came.
-        return true;
+        return tookMs <= STALE_MS || IDEMPOTENT.has(method);
       case 'idempotent':
         return this.#wants(error) && IDEMPOTENT.has(method);
       case 'never':
