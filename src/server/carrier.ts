@@ -1,5 +1,6 @@
 /** What an exchange needs of the connection that carries it. */
 import type { Socket } from 'node:net';
+import type { GatewayError } from '../kernel/errors.ts';
 import type { Peer } from '../wire/heads.ts';
 import type { Incoming } from './incoming.ts';
 import type { Settings } from './settings.ts';
@@ -17,6 +18,8 @@ export interface Carrier {
   /** Starts (again) the clock on the request body, in milliseconds. */
   awaitBody(ms: number): void;
   restBody(): void;
+  /** What came of the request body is malformed. */
+  bodyBroken(error: GatewayError): void;
   /** Starts the clock on bytes that the client doesn't take. */
   awaitWrite(): void;
   /** The connection has become a raw one. */

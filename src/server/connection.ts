@@ -148,6 +148,7 @@ export class Connection implements Holder, Carrier {
   /** The exchange has ended well; `keep` when the connection may carry another. */
   finished(req: Incoming, keep: boolean): void {
     this.#current = null;
+    this.settings.wheel.disarm(this.#writeAlarm);
     if (this.state === 'closed') return;
     if (!keep) {
       this.linger(req);
@@ -180,6 +181,10 @@ export class Connection implements Holder, Carrier {
 
   restBody(): void {
     this.settings.wheel.disarm(this.#alarm);
+  }
+
+  bodyBroken(error: GatewayError): void {
+    this.#current?.bodyFailed(error);
   }
 
   /** Starts (or lets run on) the clock on bytes that the client doesn't take. */
@@ -222,7 +227,6 @@ export class Connection implements Holder, Carrier {
   }
 
   #next(): void {
-    this.settings.wheel.disarm(this.#writeAlarm);
     const next = this.#waiting.shift();
     if (next !== undefined) {
       this.state = 'busy';

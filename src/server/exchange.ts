@@ -1,41 +1,35 @@
-/** One request over HTTP/1: the Downstream, its request body, and the sink of its answer, in one object. */
+/** One request over HTTP/1: the Downstream and the sink of its answer, in one object. */
 import { ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
-import type { Body, Sink } from '../wire/body.ts';
+import type { Sink } from '../wire/body.ts';
 import type { Closing, Downstream } from '../wire/downstream.ts';
 import type { Fields } from '../wire/fields.ts';
 import type { Peer, RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Carrier } from './carrier.ts';
-import { CHUNKED, type Incoming } from './incoming.ts';
+import type { Incoming } from './incoming.ts';
 import { flushLater } from './late-heads.ts';
 import { problemBody, problemHead } from './problem.ts';
 import { replyFields } from './reply-head.ts';
-import { requestTrailers, responseTrailers } from './trailers.ts';
+import { RequestBody } from './request-body.ts';
+import { responseTrailers } from './trailers.ts';
 
 /** Up to this, copying the body behind the head costs less than a second buffer for the system. */
 const JOINED_BYTES = 16 * 1024;
 /** How long whoever serves may take to answer a request whose body has failed. */
 const ANSWER_MS = 1000;
-/** A rest of a body up to this is read, and the connection kept. */
-const DRAIN_BYTES = 64 * 1024;
-
-/** Chunked bodies of single bytes need six bytes each; a read from the socket brings up to 64 KiB at once. */
-const FRAMING_RATIO = 16;
-const FRAMING_BYTES = 128 * 1024;
 
 /** For answers that come too late. */
 const NOWHERE: Sink = { write: () => true, end() {}, fail() {}, ready: null };
 
 type Phase = 'open' | 'reply' | 'ended' | 'tunnel' | 'settled';
 
-export class Http1Exchange implements Downstream, Body, Sink {
+export class Http1Exchange implements Downstream, Sink {
   readonly head: RequestHead;
   readonly version: '1.0' | '1.1';
   readonly peer: Peer;
   readonly upgrade: boolean;
-  readonly body: Body | null;
-  readonly length: number | null;
+  readonly body: RequestBody | null;
   closed: ((how: Closing, inBytes: number, outBytes: number) => void) | null = null;
   left: (() => void) | null = null;
   ready: (() => void) | null = null;
@@ -52,12 +46,6 @@ export class Http1Exchange implements Downstream, Body, Sink {
   #close = false;
   #written = false;
   #outBytes = 0;
-  // The request body.
-  #into: Sink | null = null;
-  #listening = false;
-  #bodyError: GatewayError | null = null;
-  #inBytes = 0;
-  #wireStart = 0;
   #tunnelIn = 0;
   #tunnelOut = 0;
 
@@ -69,8 +57,7 @@ export class Http1Exchange implements Downstream, Body, Sink {
     this.version = req.httpVersionMinor === 0 ? '1.0' : '1.1';
     this.peer = connection.peer;
     this.upgrade = req.handshake;
-    this.body = req.hasBody ? this : null;
-    this.length = req.bodyBytes >= 0 ? req.bodyBytes : null;
+    this.body = req.hasBody ? new RequestBody(connection, req, () => this.#proceed()) : null;
   }
 
   /** True once the whole answer is on its way: a client may then close its side. */
@@ -99,7 +86,7 @@ export class Http1Exchange implements Downstream, Body, Sink {
     this.#reply = head;
     this.#bodiless = this.head.method === 'HEAD' || head.status === 204 || head.status === 304;
     this.#declared = length ?? -1;
-    if (this.#bodyError !== null) this.#connection.restBody();
+    if (this.body !== null && this.body.error !== null) this.#connection.restBody();
     flushLater(this);
     return this;
   }
@@ -127,78 +114,25 @@ export class Http1Exchange implements Downstream, Body, Sink {
     this.#cut(true);
   }
 
-  // --- the request body ---
-
-  read(into: Sink): void {
-    if (this.#bodyError !== null || this.#phase === 'settled') {
-      into.fail(this.#bodyError ?? gatewayError('GW_CLIENT_LEFT'));
-      return;
-    }
-    this.#into = into;
-    if (this.#req.expects && !this.#headSent && this.#phase !== 'ended') this.#res?.writeContinue();
-    this.#listen();
-    this.#awaitBody();
-  }
-
-  cancel(_why: GatewayError): void {
-    this.#into = null;
-    if (!this.#listening || this.#req.complete) return;
-    this.#req.pause();
-    this.#connection.restBody();
-  }
-
-  /** From the parser: bytes of the body. */
-  chunk(bytes: Uint8Array): void {
-    this.#inBytes += bytes.length;
-    if (this.#req.bodyBytes === CHUNKED && this.#swollen()) {
-      this.#failBody(gatewayError('GW_BAD_REQUEST', 'too much chunk framing'));
-      return;
-    }
-    const into = this.#into;
-    if (into === null) return;
-    if (into.write(bytes)) {
-      this.#awaitBody();
-      return;
-    }
-    this.#req.pause();
-    this.#connection.restBody();
-    into.ready = () => {
-      if (this.#into !== into) return;
-      this.#req.resume();
-      this.#awaitBody();
-    };
-  }
-
-  /** From the parser: the body is complete. */
-  over(): void {
-    const into = this.#into;
-    this.#into = null;
-    if (this.#phase === 'settled') {
-      this.#connection.rested();
-      return;
-    }
-    this.#connection.restBody();
-    if (into === null) return;
-    const trailers = this.#req.rawTrailers;
-    if (trailers.length <= this.#connection.settings.limits.headerCount * 2) {
-      into.end(requestTrailers(trailers));
-      return;
-    }
-    this.#into = into;
-    this.#failBody(gatewayError('GW_HEADERS_TOO_LARGE', `${trailers.length / 2} trailer lines`));
-  }
-
   /** The body is malformed. False when it was already complete, so that the error belongs to what follows it. */
   bodyBroken(error: GatewayError): boolean {
-    if (this.body === null || this.#req.complete) return false;
-    this.#failBody(error);
+    const { body } = this;
+    if (body === null || body.complete) return false;
+    this.#failBody(body, error);
     return true;
+  }
+
+  /** What came of the body is not acceptable, whether it is complete or not. */
+  bodyFailed(error: GatewayError): void {
+    if (this.body !== null) this.#failBody(this.body, error);
   }
 
   /** No byte has come for too long, or nobody has answered after that. */
   bodyStalled(): void {
-    if (this.#bodyError === null) this.#failBody(gatewayError('GW_REQUEST_TIMEOUT', 'the request body'));
-    else if (this.#phase === 'open') this.#answer(this.#bodyError);
+    const { body } = this;
+    if (body === null) return;
+    if (body.error === null) this.#failBody(body, gatewayError('GW_REQUEST_TIMEOUT', 'the request body'));
+    else if (this.#phase === 'open') this.#answer(body.error);
   }
 
   // --- the answer ---
@@ -268,41 +202,18 @@ export class Http1Exchange implements Downstream, Body, Sink {
     if (this.#phase === 'settled') return;
     if (this.#phase === 'tunnel') {
       const socket = this.#connection.socket;
-      this.#inBytes = Math.max(0, socket.bytesRead - this.#tunnelIn);
       this.#outBytes = Math.max(0, socket.bytesWritten - this.#tunnelOut);
-      this.#settle('sent');
+      this.#settle('sent', Math.max(0, socket.bytesRead - this.#tunnelIn));
       return;
     }
     this.left?.();
     this.#settle('left');
   }
 
-  /** Chunk extensions cost the sender nothing and are thrown away: bounded in proportion to what they carry. */
-  #swollen(): boolean {
-    const wireBytes = this.#connection.socket.bytesRead - this.#wireStart;
-    return wireBytes > FRAMING_BYTES + this.#inBytes * FRAMING_RATIO;
-  }
-
-  #listen(): void {
-    if (this.#listening) return;
-    this.#listening = true;
-    this.#wireStart = this.#connection.socket.bytesRead;
-    this.#req.reader = this;
-    this.#req.on('data', onData);
-    this.#req.on('end', onEnd);
-  }
-
-  #awaitBody(): void {
-    if (!this.#req.complete) this.#connection.awaitBody(this.#connection.settings.timeouts.bodyIdleMs);
-  }
-
-  #failBody(error: GatewayError): void {
-    if (this.#bodyError !== null) return;
-    this.#bodyError = error;
-    const into = this.#into;
-    this.#into = null;
+  #failBody(body: RequestBody, error: GatewayError): void {
+    if (body.error !== null) return;
     if (this.#phase === 'open') this.#connection.awaitBody(ANSWER_MS);
-    into?.fail(error);
+    body.fail(error);
   }
 
   /** Answers in the place of whoever should have. */
@@ -313,14 +224,9 @@ export class Http1Exchange implements Downstream, Body, Sink {
     sink.end(null);
   }
 
-  /** Whether the rest of the request body is too much to read for a client that has its answer. */
-  #tooMuchLeft(): boolean {
-    const req = this.#req;
-    if (this.body === null || req.complete) return false;
-    if (req.bodyBytes === CHUNKED) return true;
-    // A client that still waits for 100 may send the body or the next request: there is no telling.
-    if (req.expects && !this.#listening) return true;
-    return req.bodyBytes - this.#inBytes - req.readableLength > DRAIN_BYTES;
+  /** Answers `Expect: 100-continue`, unless the final answer has begun. */
+  #proceed(): void {
+    if (!this.#headSent && this.#phase !== 'settled') this.#res?.writeContinue();
   }
 
   #response(): ServerResponse {
@@ -340,7 +246,9 @@ export class Http1Exchange implements Downstream, Body, Sink {
     const { status, fields } = this.#reply!;
     const res = this.#response();
     this.#close =
-      this.#connection.settings.draining || this.#bodyError !== null || this.upgrade || this.#tooMuchLeft();
+      this.#connection.settings.draining ||
+      this.upgrade ||
+      (this.body !== null && (this.body.error !== null || this.body.tooMuchLeft()));
     const bodiless = this.#bodiless;
     const chunked = !bodiless && this.#declared === -1 && this.version === '1.1';
     const length = this.#declared === -1 ? null : this.#declared;
@@ -390,7 +298,6 @@ export class Http1Exchange implements Downstream, Body, Sink {
     if (this.#phase === 'settled') return;
     const keep = !this.#close;
     this.#settle('sent');
-    if (!keep || (this.body !== null && !this.#req.complete)) this.#listen();
     this.#connection.finished(this.#req, keep);
   }
 
@@ -400,13 +307,10 @@ export class Http1Exchange implements Downstream, Body, Sink {
     this.#connection.cut(reset);
   }
 
-  #settle(how: Closing): void {
+  #settle(how: Closing, inBytes = this.body?.inBytes ?? 0): void {
     this.#phase = 'settled';
-    const into = this.#into;
-    this.#into = null;
-    this.#connection.restBody();
-    into?.fail(gatewayError('GW_CLIENT_LEFT'));
-    this.closed?.(how, this.#inBytes, this.#outBytes);
+    this.body?.release();
+    this.closed?.(how, inBytes, this.#outBytes);
   }
 }
 
@@ -416,12 +320,4 @@ const SENDABLE = /^[\t\x20-\x7e\x80-\xff]*$/;
 function unsendable(cause: unknown): GatewayError {
   const detail = cause instanceof Error ? cause.message : String(cause);
   return gatewayError('GW_UPSTREAM_PROTOCOL', `the answer cannot be sent: ${detail}`);
-}
-
-function onData(this: Incoming, bytes: Uint8Array): void {
-  this.reader?.chunk(bytes);
-}
-
-function onEnd(this: Incoming): void {
-  this.reader?.over();
 }
