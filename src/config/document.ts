@@ -8,10 +8,12 @@ import {
   type Pair,
   parseDocument,
   type Scalar,
+  type YAMLError,
   type YAMLMap,
 } from 'yaml';
 import { type Interpolated, interpolate, typed, type Values } from './interpolate.ts';
 import type { Report } from './report.ts';
+import { placeAt } from './source.ts';
 import type { Spot } from './spot.ts';
 import { aliasTrap, colonTrap, syntaxTrap } from './traps.ts';
 
@@ -196,6 +198,20 @@ class Reader {
   }
 }
 
+/** One mistake often gives a row of errors: the first of each line tells, ten lines at most. */
+const reportSyntax = (report: Report, errors: readonly YAMLError[]): void => {
+  const lines = new Set<number>();
+  const sorted = [...errors].sort((a, b) => a.pos[0] - b.pos[0]);
+  for (const error of sorted) {
+    if (error.code === 'MULTILINE_IMPLICIT_KEY' && sorted.length > 1) continue;
+    const trap = syntaxTrap(error.code, error.pos[0], report.source.text);
+    const { line } = placeAt(report.source, trap.offset);
+    if (lines.has(line) || lines.size >= 10) continue;
+    lines.add(line);
+    report.at(trap.offset, trap);
+  }
+};
+
 /** Reads the one document of a file; null when its syntax is wrong, which the report then says. */
 export function readDocument(report: Report, values: Values): Read | null {
   const { text } = report.source;
@@ -207,15 +223,7 @@ export function readDocument(report: Report, values: Values): Read | null {
       logLevel: 'error',
       merge: false,
     });
-    const lines = new Set<number>();
-    for (const error of [...document.errors, ...document.warnings].sort((a, b) => a.pos[0] - b.pos[0])) {
-      const trap = syntaxTrap(error.code, error.pos[0], text);
-      // One mistake often gives a row of errors on its line; the first tells.
-      const line = text.slice(0, trap.offset).split('\n').length;
-      if (lines.has(line) || lines.size >= 10) continue;
-      lines.add(line);
-      report.at(trap.offset, trap);
-    }
+    reportSyntax(report, [...document.errors, ...document.warnings]);
     if (report.failed) return null;
     const read = new Reader(report, values).read(document.contents, null, 0);
     report.root = read.spot;

@@ -89,14 +89,14 @@ const readUpstreams = (report: Report, holder: Record<string, unknown>): Parsed[
   if (!isMap(entries)) parsePart(report, rootShape.upstreams, holder, ['upstreams']);
   else
     for (const name of Object.keys(entries))
-      found.set(name, parseMap(report, upstreamSchema, entries, ['upstreams', name]);
+      found.set(name, parseMap(report, upstreamSchema, entries, ['upstreams', name]));
   return found;
 };
 
 const readRoutes = (report: Report, holder: Record<string, unknown>): Parsed['routes'] => {
   const entries = holder.routes ?? [];
   if (Array.isArray(entries))
-    return entries.map((_entry, at) => parseMap(report, routeSchema, entries, ['routes', at]);
+    return entries.map((_entry, at) => parseMap(report, routeSchema, entries, ['routes', at]));
   parsePart(report, rootShape.routes, holder, ['routes']);
   return [];
 };

@@ -92,7 +92,7 @@ const indentTrap = (offset: number, text: string): Trap => {
   const newline = text.indexOf('\n', offset);
   const rest = text.slice(offset, newline < 0 ? undefined : newline);
   const before = text.slice(text.lastIndexOf('\n', offset - 1) + 1, offset);
-  if (before.trim() === '' && rest.startsWith('- '))
+  if (before.trim() === '' && rest.trimStart().startsWith('- '))
     return {
       offset,
       message: 'a list item stands among keys',
