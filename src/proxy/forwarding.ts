@@ -8,7 +8,7 @@ import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, CallObserver, Flight, Receiver, Timeouts } from '../wire/transport.ts';
 import type { TunnelReceiver } from '../wire/tunnel.ts';
 import { type Answering, type AnswerOwner, beginAnswer } from './answer.ts';
-import type { ForwardOptions } from './forward.ts';
+import type { ForwardOptions } from './forward-options.ts';
 import { dropHopByHop } from './hop-by-hop.ts';
 import { type Join, Joined } from './joined.ts';
 import { LimitSink, limitBody, tooLarge } from './limit-body.ts';
@@ -51,12 +51,12 @@ const pluginError = (cause: unknown): GatewayError =>
 
 export class Forwarding implements Receiver, TunnelReceiver, CallObserver, AnswerOwner {
   readonly options: ForwardOptions;
+  readonly changesHead: boolean;
   readonly #x: LiveExchange;
   #flight: Flight | null = null;
   /** Why the flight must end, said before there was one. */
   #givenUp: GatewayError | null = null;
   #answering: Answering | null = null;
-  #joined: Joined | null = null;
   #join: Join | null = null;
   #sentMs = 0;
   /** Nothing more is taken from the upstream as an answer. */
@@ -66,6 +66,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
   constructor(x: LiveExchange, options: ForwardOptions) {
     this.#x = x;
     this.options = options;
+    this.changesHead = options.attempt !== null || options.hostHeader === 'upstream';
   }
 
   start(): void {
@@ -113,6 +114,9 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     try {
       options.attempt(this.#x, head, to);
     } catch (cause) {
+      // `send` may not have given its flight yet, so this try could not be stopped in time; but no transport
+      // writes a byte of a head that has no path.
+      head.path = '';
       this.#refuse(pluginError(cause));
     }
   }
@@ -235,8 +239,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     }
     if (this.#join !== null) {
       if (reply.status === 101 && reply.by === 'upstream') {
-        this.#joined = new Joined(x, this.options, this);
-        this.#joined.start(reply, this.#join, this.#flight);
+        new Joined(x, this.options, this).start(reply, this.#join, this.#flight);
         return;
       }
       this.#giveUp(reply.error ?? gatewayError('GW_PLUGIN', 'a plugin refused the upgrade'));

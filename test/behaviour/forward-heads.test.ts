@@ -228,3 +228,26 @@ test('fields of an answer pass untouched, repeated ones too, but not the connect
   expect(response.headers.vary).toBe('a, b');
   expect(response.headers['x-hop']).toBeUndefined();
 });
+
+test('a try whose attempt hook throws is never sent', async () => {
+  let requests = 0;
+  origin = await startRawOrigin((socket) => {
+    requests++;
+    socket.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok');
+  });
+  let failing = false;
+  gateway = await startGateway(origin.port, {
+    attempt: () => {
+      if (failing) throw new Error('boom');
+    },
+  });
+  // The second request finds a connection that is ready to be written to.
+  await get(gateway.port, {});
+  failing = true;
+  const [response, text] = await get(gateway.port, {});
+  expect(response.statusCode).toBe(500);
+  expect(JSON.parse(text).code).toBe('GW_PLUGIN');
+  failing = false;
+  await get(gateway.port, {});
+  expect(requests).toBe(2);
+});
