@@ -187,6 +187,16 @@ describe('round-robin', () => {
     );
   });
 
+  test('among many, a membership built again at every call keeps the parts', () => {
+    const balancer = create('round-robin');
+    const slots = many(70, (at) => (at % 2) + 1);
+    const chosen = Array.from({ length: 5 * 105 }, () => picks(balancer.build(slots), 1)[0]!);
+    const counts = countBy(chosen);
+    for (const slot of slots) {
+      expect(Math.abs((counts.get(slot.spec.host) ?? 0) - 5 * slot.weight)).toBeLessThanOrEqual(2);
+    }
+  });
+
   test('growing past 64 slots and shrinking again keeps the parts', () => {
     const balancer = create('round-robin');
     const slots = many(80, () => 1);

@@ -54,24 +54,14 @@ class SmoothPicker implements Picker {
     this.#sum = sum;
   }
 
-  /** Takes over what staying slots are owed; what the gone were owed is shared, or newcomers would pay for it. */
+  /**
+   * Takes over what staying slots are owed. Newcomers begin at 0. What the gone were owed or owe moves the others
+   * by less than a round, since whoever is far ahead is picked and whoever is far behind is not.
+   */
   #inherit(before: SmoothPicker): void {
     const owed = new Map<Slot, number>();
     for (let at = 0; at < before.#slots.length; at++) owed.set(before.#slots[at]!, before.#currents[at]!);
-    let left = 0;
-    let stayed = 0;
-    for (const slot of this.#slots) {
-      const current = owed.get(slot);
-      if (current === undefined) continue;
-      left += current;
-      stayed++;
-    }
-    if (stayed === 0) return;
-    const share = Math.trunc(left / stayed);
-    for (let at = 0; at < this.#slots.length; at++) {
-      const current = owed.get(this.#slots[at]!);
-      if (current !== undefined) this.#currents[at] = current - share;
-    }
+    for (let at = 0; at < this.#slots.length; at++) this.#currents[at] = owed.get(this.#slots[at]!) ?? 0;
     this.#sum = before.#sum;
   }
 }
