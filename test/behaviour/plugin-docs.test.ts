@@ -65,7 +65,7 @@ test('the document names every hook, every built-in plugin and every setting', a
   const section = doc.slice(doc.indexOf('## Built-in plugins'));
   const missing: string[] = [];
   for (const { plugin } of catalog.values()) {
-    const row = section.split('\n').find((line) => line.startsWith(`| \`${plugin.name}\` |`)) ?? '';
+    const row = section.split('\n').find((line) => line.startsWith(`| \`${plugin.name}\` `)) ?? '';
     const schema = z.toJSONSchema(plugin.config, { io: 'input' });
     for (const key of Object.keys(schema.properties ?? {})) {
       if (!row.includes(`\`${key}\``)) missing.push(`${plugin.name}.${key}`);
