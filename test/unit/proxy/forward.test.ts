@@ -331,6 +331,7 @@ test('an attempt hook that throws ends the flight and is a 500', () => {
   );
   forward(x, options);
   expect(upstream.cancelled.map((error) => error.code)).toEqual(['GW_PLUGIN']);
+  expect(upstream.call!.head.path, 'unfit to be sent').toBe('');
   expect(down.answer!.status).toBe(500);
   expect(doneCount()).toBe(1);
   upstream.to!.fail(gatewayError('GW_UPSTREAM_RESET'));
