@@ -11,7 +11,6 @@ const PLAIN = 0;
 const REFUSED = 1;
 const ENCODED = 2;
 const SLASH = 47;
-const DOT = 46;
 const PERCENT = 37;
 
 const UNRESERVED = /[A-Za-z0-9\-._~]/;
@@ -88,19 +87,8 @@ const removeDots = (path: string): string | null => {
   return `/${kept.join('/')}`;
 };
 
-/** True where the path is its own canonical form, found without allocating; false is no verdict. */
-const isPlain = (raw: string): boolean => {
-  if (raw.charCodeAt(0) !== SLASH) return false;
-  let previous = SLASH;
-  for (let at = 1; at < raw.length; at++) {
-    const code = raw.charCodeAt(at);
-    if (code === SLASH || code === DOT) {
-      if (previous === SLASH) return false;
-    } else if (code === PERCENT || code >= 128 || KINDS[code] !== PLAIN) return false;
-    previous = code;
-  }
-  return true;
-};
+/** Finds whatever may need work: a character that is not plain, an empty segment, one that begins with a dot. */
+const UNUSUAL = /[^\w\-.~!$&'()*+,;=:@/]|\/[./]/;
 
 /**
  * The canonical form of a request's path, without the query, or null where it is malformed or ambiguous.
@@ -109,8 +97,9 @@ const isPlain = (raw: string): boolean => {
  * `#`, raw non-ASCII, `..` past the root, and, unless allowed, `%2F` and `//`. The result is its own canonical form.
  */
 export function canonicalPath(raw: string, allow: PathAllowance): string | null {
-  if (isPlain(raw)) return raw;
   if (raw.charCodeAt(0) !== SLASH) return null;
+  // Most paths are their own canonical form; this finds it out without allocating.
+  if (!UNUSUAL.test(raw)) return raw;
   const path = normaliseEncoding(raw, allow.encodedSlash);
   if (path === null) return null;
   if (!allow.doubleSlash && DOUBLE_SLASH.test(path)) return null;
