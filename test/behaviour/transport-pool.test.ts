@@ -1,0 +1,195 @@
+/** How many connections one endpoint gets, who waits for them, and when they are closed. */
+import { afterEach, expect, test } from 'vitest';
+import { systemClock } from '../../src/kernel/clock.ts';
+import type { EndpointTransportOptions } from '../../src/transport/endpoint-transport.ts';
+import {
+  type Answer,
+  createBlackHole,
+  createRawOrigin,
+  type RawRequest,
+  refusingSpec,
+} from '../kit/origin.ts';
+import { ask, begin, HandBody, leftError, until } from '../kit/origin-calls.ts';
+import { testTransport } from '../kit/origin-transport.ts';
+
+const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
+const open: { close(): unknown }[] = [];
+
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((each) => each.close()));
+});
+
+const served = async (answer: Answer, options: Partial<EndpointTransportOptions> = {}) => {
+  const origin = await createRawOrigin(answer);
+  const transport = testTransport(origin.spec, options);
+  open.push(origin, { close: () => transport.close(0) });
+  return { origin, transport };
+};
+
+/** An origin that answers only when it is told to. */
+const patient = async (options: Partial<EndpointTransportOptions>) => {
+  const waiting: RawRequest[] = [];
+  const both = await served((request) => waiting.push(request), options);
+  const answerOne = async () => {
+    await until(() => waiting.length > 0, 'a request');
+    waiting.shift()!.socket.write(OK);
+  };
+  return { ...both, waiting, answerOne };
+};
+
+test('as many connections as calls at once, then no more than allowed; the others wait in order', async () => {
+  const { origin, transport, waiting, answerOne } = await patient({ maxConnections: 2 });
+  const order: number[] = [];
+  const calls = [1, 2, 3, 4, 5].map((n) =>
+    ask(transport, { path: `/${n}` }).then((heard) => {
+      order.push(n);
+      return heard;
+    }),
+  );
+  await until(() => waiting.length === 2, 'two requests');
+  expect([transport.connections, transport.inFlight]).toEqual([2, 5]);
+  for (let turn = 0; turn < 5; turn++) {
+    await answerOne();
+    await until(() => order.length === turn + 1, 'an answer');
+  }
+  expect((await Promise.all(calls)).every((heard) => heard.text === 'ok')).toBe(true);
+  expect(origin.heads.map((head) => head.split(' ')[1]).slice(2)).toEqual(['/3', '/4', '/5']);
+  expect([origin.accepted, transport.inFlight, transport.connections]).toEqual([2, 0, 2]);
+});
+
+test('the connection used last is used next', async () => {
+  const { transport, waiting, answerOne } = await patient({ maxConnections: 4 });
+  const both = [ask(transport), ask(transport)];
+  await until(() => waiting.length === 2, 'two requests');
+  const last = waiting[1]!.socket;
+  await answerOne();
+  await both[0];
+  await answerOne();
+  await both[1];
+  for (let turn = 0; turn < 3; turn++) {
+    const again = ask(transport);
+    await until(() => waiting.length === 1, 'the next request');
+    expect(waiting[0]!.socket).toBe(last);
+    await answerOne();
+    await again;
+  }
+});
+
+test('a full queue refuses, a slow one gives up, and whoever cancels leaves it', async () => {
+  const { transport, waiting } = await patient({ maxConnections: 1, maxQueue: 2, queueTimeoutMs: 80 });
+  begin(transport);
+  await until(() => waiting.length === 1, 'the first request');
+  const second = begin(transport);
+  const third = begin(transport);
+  expect((await ask(transport)).code).toBe('GW_QUEUE_FULL');
+  third.flight.cancel(leftError);
+  const late = begin(transport, { deadlineMs: systemClock.nowMs() + 30 });
+  expect((await late.heard.done).code).toBe('GW_TIMEOUT');
+  expect((await second.heard.done).code).toBe('GW_QUEUE_TIMEOUT');
+  expect(third.heard.endings).toBe(0);
+  expect(transport.inFlight).toBe(1);
+});
+
+test('a waiting call gets a connection of its own when the one it waited for breaks', async () => {
+  const { transport } = await served(
+    ({ socket, number }) => (number === 1 ? socket.resetAndDestroy() : socket.write(OK)),
+    { maxConnections: 1 },
+  );
+  const [first, second] = await Promise.all([ask(transport), ask(transport)]);
+  expect([first.code, second.text]).toEqual(['GW_UPSTREAM_RESET', 'ok']);
+});
+
+test('waiting calls all hear of a port that refuses', async () => {
+  const transport = testTransport(await refusingSpec(), { maxConnections: 1 });
+  const all = await Promise.all(Array.from({ length: 10 }, () => ask(transport)));
+  expect(new Set(all.map((heard) => heard.code))).toEqual(new Set(['GW_CONNECT_REFUSED']));
+  await until(() => transport.connections === 0, 'the count to fall');
+});
+
+test('idle connections are closed after keepAliveMs, or a second before the origin would', async () => {
+  const mine = await served(({ socket }) => socket.write(OK), { keepAliveMs: 60 });
+  await ask(mine.transport);
+  expect(mine.transport.connections).toBe(1);
+  await until(() => mine.transport.connections === 0, 'our time to pass');
+  const startMs = systemClock.nowMs();
+  const theirs = await served(({ socket }) =>
+    socket.write('HTTP/1.1 200 OK\r\nkeep-alive: timeout=2\r\ncontent-length: 2\r\n\r\nok'),
+  );
+  await ask(theirs.transport);
+  await until(() => theirs.transport.connections === 0, 'their time to pass');
+  expect(systemClock.nowMs() - startMs).toBeLessThan(1900);
+});
+
+test('an idle connection that the origin closes is gone before the next call', async () => {
+  const { origin, transport } = await served(({ socket }) => socket.write(OK));
+  for (let turn = 0; turn < 3; turn++) {
+    expect((await ask(transport)).text).toBe('ok');
+    for (const socket of origin.sockets) socket.end();
+    await until(() => transport.connections === 0, 'the close to be seen');
+  }
+  expect(origin.accepted).toBe(3);
+});
+
+test('a call that has not been written when its idle connection breaks takes another one', async () => {
+  const { origin, transport } = await served(({ socket }) => socket.write(OK));
+  await ask(transport);
+  const body = new HandBody(2);
+  // In the check phase, so that the loop looks at the socket once more before undici writes.
+  await new Promise((resolve) => setImmediate(resolve));
+  for (const socket of origin.sockets) socket.write('HTTP/1.1 200 OK\r\n\r\n');
+  for (const endMs = performance.now() + 10; performance.now() < endMs; );
+  const { heard } = begin(transport, { method: 'POST', body });
+  const sink = await body.sink;
+  sink.write(Buffer.from('ab'));
+  sink.end(null);
+  expect([(await heard.done).text, heard.code, origin.accepted]).toEqual(['ok', null, 2]);
+});
+
+test('a port that answers no SYN fails after connectMs, and can be left while connecting', async () => {
+  const hole = await createBlackHole();
+  open.push(hole);
+  const transport = testTransport(hole.spec);
+  const startMs = systemClock.nowMs();
+  const heard = await ask(transport, { timeouts: { connectMs: 100 }, deadlineMs: startMs + 5000 });
+  expect([heard.error?.code, heard.error?.retry]).toEqual(['GW_CONNECT_TIMEOUT', 'unsent']);
+  expect(systemClock.nowMs() - startMs).toBeGreaterThanOrEqual(95);
+  expect((await ask(transport, { deadlineMs: systemClock.nowMs() + 50 })).code).toBe('GW_TIMEOUT');
+  const left = begin(transport);
+  expect(transport.connections).toBeGreaterThan(0);
+  left.flight.cancel(leftError);
+  await until(() => transport.connections === 0 && transport.inFlight === 0, 'nothing to be left');
+  expect(left.heard.endings).toBe(0);
+});
+
+test('an upstream that stops reading a request body is given up', async () => {
+  const { transport } = await served(({ socket }) => socket.pause());
+  const body = new HandBody();
+  const { heard } = begin(transport, { method: 'PUT', body, timeouts: { firstByteMs: 100 } });
+  const sink = await body.sink;
+  const chunk = Buffer.alloc(1 << 20);
+  const push = () => {
+    while (heard.endings === 0 && sink.write(chunk));
+  };
+  sink.ready = push;
+  push();
+  expect((await heard.done).code).toBe('GW_UPSTREAM_TIMEOUT');
+  expect(body.cancelled).not.toBe(null);
+});
+
+test('nothing gathers on a connection that is used a hundred times with bodies', async () => {
+  const warnings: Error[] = [];
+  const note = (warning: Error) => warnings.push(warning);
+  process.on('warning', note);
+  const { origin, transport } = await served(({ socket }) => socket.write(OK), { maxConnections: 1 });
+  for (let turn = 0; turn < 100; turn++) {
+    const body = new HandBody(4);
+    const { heard } = begin(transport, { method: 'POST', body });
+    const sink = await body.sink;
+    // The origin answers the head, so the body must be there before its answer is.
+    sink.write(Buffer.from('body'));
+    sink.end(null);
+    expect((await heard.done).text).toBe('ok');
+  }
+  process.off('warning', note);
+  expect([warnings, origin.accepted]).toEqual([[], 1]);
+});

@@ -1,0 +1,45 @@
+import { Socket } from 'node:net';
+import { expect, test } from 'vitest';
+import { connectFailure, requestFailure } from '../../../src/transport/failures.ts';
+
+const coded = (code: string) => Object.assign(new Error('it broke'), { code });
+
+test.each([
+  ['ENOTFOUND', 'GW_DNS'],
+  ['EAI_AGAIN', 'GW_DNS'],
+  ['ECONNREFUSED', 'GW_CONNECT_REFUSED'],
+  ['EHOSTUNREACH', 'GW_CONNECT_REFUSED'],
+  ['ENETUNREACH', 'GW_CONNECT_REFUSED'],
+  ['ETIMEDOUT', 'GW_CONNECT_TIMEOUT'],
+  ['EMFILE', 'GW_CONNECTIONS'],
+  ['EADDRNOTAVAIL', 'GW_CONNECTIONS'],
+])('%s while connecting is %s', (code, expected) => {
+  const error = connectFailure(coded(code), new Socket());
+  expect([error.code, error.detail.startsWith(code)]).toEqual([expected, true]);
+});
+
+const parser = (data: string) => Object.assign(new Error('no match'), { name: 'HTTPParserError', data });
+
+test.each([
+  ['a reset on a fresh connection', coded('ECONNRESET'), false, false, false, 'GW_UPSTREAM_RESET'],
+  ['a reset on a reused connection', coded('ECONNRESET'), true, false, false, 'GW_UPSTREAM_STALE'],
+  ['a reset after the first byte', coded('ECONNRESET'), true, true, false, 'GW_UPSTREAM_RESET'],
+  ['a reset after the head', coded('ECONNRESET'), true, true, true, 'GW_UPSTREAM_CUT'],
+  [
+    'an alert on a fresh connection',
+    coded('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'),
+    false,
+    false,
+    false,
+    'GW_TLS',
+  ],
+  ['a large head', coded('UND_ERR_HEADERS_OVERFLOW'), false, true, false, 'GW_UPSTREAM_HEADERS'],
+  ['bytes that are no HTTP', parser('SSH'), false, true, false, 'GW_UPSTREAM_PROTOCOL'],
+  ['a body that is malformed', parser('zz'), false, true, true, 'GW_UPSTREAM_PROTOCOL'],
+  ['a body that is too short', parser(''), false, true, true, 'GW_UPSTREAM_CUT'],
+  ['two lengths', coded('UND_ERR_RES_CONTENT_LENGTH_MISMATCH'), false, true, false, 'GW_UPSTREAM_PROTOCOL'],
+  ['a wrong length', coded('UND_ERR_RES_CONTENT_LENGTH_MISMATCH'), false, true, true, 'GW_UPSTREAM_CUT'],
+  ['something that is no error', 'text', false, false, false, 'GW_UPSTREAM_RESET'],
+] as const)('%s is %5$s', (_what, error, reused, answered, headed, expected) => {
+  expect(requestFailure(error, { reused, answered, headed }).code).toBe(expected);
+});
