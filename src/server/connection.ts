@@ -43,6 +43,7 @@ export class Connection implements Holder, Carrier {
   #lingerMs = 0;
   #partial = false;
   #queued = -1;
+  #ours = false;
 
   constructor(socket: Socket, settings: Settings, gone: (connection: Connection) => void) {
     this.socket = socket;
@@ -205,6 +206,12 @@ export class Connection implements Holder, Carrier {
     else if (this.state === 'fresh') this.#arm(FRESH_GRACE_MS);
   }
 
+  /** Ends the connection at once, whatever runs on it. */
+  destroy(): void {
+    this.#ours = true;
+    this.socket.destroy();
+  }
+
   #arm(ms: number): void {
     this.settings.wheel.arm(this.#alarm, ms);
   }
@@ -286,7 +293,7 @@ export class Connection implements Holder, Carrier {
       return;
     }
     if (this.state === 'tunnel') return;
-    this.socket.destroy();
+    this.destroy();
   }
 
   #drained(): void {
@@ -309,7 +316,7 @@ export class Connection implements Holder, Carrier {
     this.settings.wheel.disarm(this.#alarm);
     this.settings.wheel.disarm(this.#writeAlarm);
     this.#gone(this);
-    current?.gone();
+    current?.gone(this.#ours ? 'cut' : 'left');
   }
 }
 

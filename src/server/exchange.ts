@@ -197,8 +197,8 @@ export class Http1Exchange implements Downstream, Sink {
     if (this.#phase === 'reply') this.ready?.();
   }
 
-  /** From the connection: it is no more. */
-  gone(): void {
+  /** From the connection: it is no more, since the client has left or the listener has cut it. */
+  gone(how: Closing): void {
     if (this.#phase === 'settled') return;
     if (this.#phase === 'tunnel') {
       const socket = this.#connection.socket;
@@ -206,8 +206,10 @@ export class Http1Exchange implements Downstream, Sink {
       this.#settle('sent', Math.max(0, socket.bytesRead - this.#tunnelIn));
       return;
     }
+    // Settled first: whatever is still written goes nowhere, and is no second end.
+    this.#phase = 'settled';
     this.left?.();
-    this.#settle('left');
+    this.#settle(how);
   }
 
   #failBody(body: RequestBody, error: GatewayError): void {

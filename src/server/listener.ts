@@ -123,8 +123,9 @@ export function createHttp1Listener(options: ListenerOptions): Listener {
   });
   server.on('clientError', (error: Error & { code?: string }, stream) => {
     const connection = held(stream);
+    const problem = parseProblem(error, settings.limits);
     if (connection === undefined) stream.destroy();
-    else connection.refuseParse(parseProblem(error, settings.limits));
+    else if (problem !== null) connection.refuseParse(problem);
   });
 
   return {
@@ -163,7 +164,7 @@ export function createHttp1Listener(options: ListenerOptions): Listener {
       if (open.size === 0) return;
       await new Promise<void>((resolve) => {
         const cut = clock.after(graceMs, () => {
-          for (const connection of open) connection.socket.destroy();
+          for (const connection of open) connection.destroy();
         });
         emptied = () => {
           cut.cancel();

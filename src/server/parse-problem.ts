@@ -8,9 +8,14 @@ interface ParseError extends Error {
   readonly rawPacket?: Uint8Array;
 }
 
-/** 431 or 414 for what is too large, 408 for what is too late, 400 for the rest. */
-export function parseProblem(error: ParseError, limits: ListenerLimits): GatewayError {
+/**
+ * 431 or 414 for what is too large, 408 for what is too late, 400 for the rest; null where the client is gone
+ * in the middle, which the socket's own events tell.
+ */
+export function parseProblem(error: ParseError, limits: ListenerLimits): GatewayError | null {
   switch (error.code) {
+    case 'HPE_INVALID_EOF_STATE':
+      return null;
     case 'HPE_HEADER_OVERFLOW':
       return inRequestLine(error.rawPacket, limits.urlBytes)
         ? gatewayError('GW_URL_TOO_LONG')
@@ -18,7 +23,10 @@ export function parseProblem(error: ParseError, limits: ListenerLimits): Gateway
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return gatewayError('GW_REQUEST_TIMEOUT', 'the request head');
     default:
-      return gatewayError('GW_BAD_REQUEST', error.reason ?? error.code ?? '');
+      // Errors of the system, such as a reset, come the same way.
+      return error.code?.startsWith('HPE_') === true
+        ? gatewayError('GW_BAD_REQUEST', error.reason ?? error.code)
+        : null;
   }
 }
 
