@@ -52,12 +52,16 @@ const removeStale = async (path: string): Promise<boolean> => {
   return true;
 };
 
-/** Takes the lock of that name, or gives null where another process (or this one) holds it. */
-export async function takeLock(name: string): Promise<WorkerLock | null> {
-  const path = addressOf(name);
+/** Takes the lock at a socket's address, or gives null where it is held; a file that nobody listens on is taken over. */
+export async function takeLockAt(path: string): Promise<WorkerLock | null> {
   let server = await listen(path);
   if (server === null && (await removeStale(path))) server = await listen(path);
   if (server === null) return null;
   const held = server;
   return { release: () => new Promise((resolve) => held.close(() => resolve())) };
+}
+
+/** Takes the lock of that name, or gives null where another process (or this one) holds it. */
+export function takeLock(name: string): Promise<WorkerLock | null> {
+  return takeLockAt(addressOf(name));
 }

@@ -1,4 +1,4 @@
-/** find-my-way behind one function: it finds shapes of paths and backtracks, we decide the rest. */
+/** The engine behind the router: find-my-way finds shapes of paths and backtracks, we decide the rest. */
 import FindMyWay from 'find-my-way';
 import type { PathPattern } from './pattern.ts';
 
