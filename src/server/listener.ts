@@ -88,6 +88,8 @@ export function createHttp1Listener(options: ListenerOptions): Listener {
       return incoming.handshake;
     },
   });
+  // Its notion of idle takes in answers that are still being flushed: closing is ours alone.
+  server.closeIdleConnections = () => {};
   // Our own check counts them; node:http would drop the surplus without a word.
   server.maxHeadersCount = 0;
   server.timeout = 0;
