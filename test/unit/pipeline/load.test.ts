@@ -212,3 +212,31 @@ test('a hundred old versions are worth a warning', async () => {
     { level: 'warn', message: expect.stringMatching(/old versions/), fields: { count: expect.any(Number) } },
   ]);
 });
+
+test('a file that is imported only when a request comes is of the plugin’s own version, and watched', async () => {
+  const late = `(await import('./lib/late.ts')).late`;
+  const text = source('mine')
+    .replace("{ 'x-value': value }", '{}')
+    .replace('accept: () =>', 'accept: async () =>');
+  const folder = folderOf({
+    'mine.ts': text.replace('reply(200, {})', `reply(200, { 'x-value': ${late} })`),
+    'lib/late.ts': `export const late = 'one';`,
+  });
+  const first = (await load(folder.path)).catalog.get('mine')!;
+  expect(await answerOf(first.plugin)).toBe('one');
+  const { files } = await load(folder.path);
+  expect(files.some((file) => file.endsWith('late.ts'))).toBe(true);
+  folder.write('lib/late.ts', `export const late = 'two';`);
+  const second = (await load(folder.path)).catalog.get('mine')!;
+  expect([await answerOf(second.plugin), await answerOf(first.plugin)]).toEqual(['two', 'one']);
+});
+
+test('names with spaces, % and ? are no hindrance', async () => {
+  const folder = folderOf({
+    'a b/my 100%?#.ts': source('mine', 'word', `import { word } from './lib%3F.ts';`),
+    'a b/lib?.ts': `export const word: string = 'odd';`,
+  });
+  const { catalog, issues } = await load(join(folder.path, 'a b'));
+  expect(issues.filter((issue) => !issue.file.endsWith('lib?.ts'))).toEqual([]);
+  expect(await answerOf(catalog.get('mine')!.plugin)).toBe('odd');
+});
