@@ -51,6 +51,7 @@ class Reader {
   readonly #open = new Set<unknown>();
   #aliased = 0;
   #insideAlias = 0;
+  #tooMany = false;
 
   constructor(report: Report, values: Values) {
     this.#report = report;
@@ -107,6 +108,7 @@ class Reader {
   #alias(node: Alias, key: number | null, depth: number): Read {
     const offset = offsetOf(node, key ?? 0);
     const nothing = { value: null, spot: leaf(key, offset) };
+    if (this.#tooMany) return nothing;
     const target = this.#anchors.get(node.source);
     if (target === undefined) this.#report.at(offset, aliasTrap(node.source));
     else if (this.#open.has(target))
@@ -116,7 +118,9 @@ class Reader {
     const read = this.read(target, key, depth);
     this.#insideAlias--;
     if (this.#aliased <= MAX_ALIASED) return read;
-    this.#report.at(offset, { message: `the aliases stand for more than ${MAX_ALIASED} values` });
+    this.#tooMany = true;
+    if (this.#insideAlias === 0)
+      this.#report.at(offset, { message: `the aliases stand for more than ${MAX_ALIASED} values` });
     return nothing;
   }
 
@@ -204,6 +208,7 @@ const reportSyntax = (report: Report, errors: readonly YAMLError[]): void => {
   const sorted = [...errors].sort((a, b) => a.pos[0] - b.pos[0]);
   for (const error of sorted) {
     if (error.code === 'MULTILINE_IMPLICIT_KEY' && sorted.length > 1) continue;
+    if (error.code === 'BAD_INDENT' && lines.size > 0) continue;
     const trap = syntaxTrap(error.code, error.pos[0], report.source.text);
     const { line } = placeAt(report.source, trap.offset);
     if (lines.has(line) || lines.size >= 10) continue;

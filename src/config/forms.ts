@@ -23,7 +23,7 @@ export interface FormSpec<T> {
   readonly json: Readonly<Record<string, unknown>>;
   readonly takes: readonly Plain[];
   readonly read: (value: string | number | boolean) => T | Refusal;
-  readonly remedy: string;
+  readonly remedy: string | null;
   /** Any text will do, so a number only wants quotes. */
   readonly anyText?: boolean;
 }
@@ -204,7 +204,7 @@ export function text(spec: TextSpec) {
     json: { type: 'string', minLength: 1, ...spec.json },
     takes: ['string'],
     anyText: true,
-    remedy: `Write ${spec.form}.`,
+    remedy: null,
     read: (value) => {
       const word = value as string;
       if (word === '') return new Refusal('is empty');

@@ -128,6 +128,6 @@ export function parseRoot(report: Report, value: unknown): Parsed | null {
   const root: Record<string, unknown> = {};
   for (const [key, schema] of Object.entries(rootShape))
     if (key !== 'upstreams' && key !== 'routes')
-      root[key] = parsePart(report, schema as z.ZodType, value, [key]);
+      root[key] = parseMap(report, schema as z.ZodType, value, [key])?.input;
   return { root, upstreams: readUpstreams(report, value), routes: readRoutes(report, value) };
 }

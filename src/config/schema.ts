@@ -39,7 +39,8 @@ const choice = <const T extends readonly (string | number)[]>(...values: T) =>
     takes: ['string', 'number', 'boolean'],
     remedy: values.length === 1 ? `Write ${values[0]}.` : `Choose one of ${values.join(', ')}.`,
     read: (value) =>
-      values.find((known) => known === value) ?? new Refusal(`is none of ${values.join(', ')}`),
+      values.find((known) => known === value) ??
+      new Refusal(values.length === 1 ? `is not ${values[0]}` : `is none of ${values.join(', ')}`),
   });
 
 /** One value, or a list of them. */

@@ -109,6 +109,21 @@ const indentTrap = (offset: number, text: string): Trap => {
   return { offset, ...WORDS.BLOCK_AS_IMPLICIT_KEY! };
 };
 
+/** The quote that was never closed: the last that begins a value on the nearest line with an odd number of them. */
+const openQuote = (text: string, offset: number): number => {
+  for (let end = offset; end >= 0; ) {
+    const start = text.lastIndexOf('\n', end - 1) + 1;
+    const line = text.slice(start, end);
+    for (const quote of ['"', "'"]) {
+      const at = line.search(new RegExp(`(?<=^|[\\s:,[{])${quote}[^${quote}]*$`));
+      if (at >= 0) return start + at;
+    }
+    if (start === 0) break;
+    end = start - 1;
+  }
+  return offset;
+};
+
 /** The error of the YAML parser in words for somebody who doesn't know its grammar. */
 export function syntaxTrap(code: string, offset: number, text: string): Trap {
   const rest = text.slice(offset);
@@ -127,7 +142,11 @@ export function syntaxTrap(code: string, offset: number, text: string): Trap {
     };
   }
   if (code === 'MISSING_CHAR' && /^['"]|^$|^\s/.test(rest.slice(0, 1)))
-    return { offset, message: 'a quote is not closed', remedy: 'Put the closing quote on the same line.' };
+    return {
+      offset: openQuote(text, offset),
+      message: 'a quote is not closed',
+      remedy: 'Put the closing quote on the same line.',
+    };
   if (code === 'BLOCK_AS_IMPLICIT_KEY') return indentTrap(offset, text);
   const words = WORDS[code];
   if (words !== undefined) return { offset, ...words };

@@ -89,7 +89,7 @@ const problemOf = (issue: Found, shown: string, value: unknown): Problem => {
 const absent = (issue: Found, key: string, value: null | undefined): Problem => {
   const remedy = faultOf(issue)?.remedy ?? null;
   if (value === undefined) return { message: `\`${key}\` is missing`, remedy };
-  return { message: `\`${key}\` has no value`, remedy: remedy ?? 'Give it one, or delete the line.' };
+  return { message: `\`${key}\` has no value`, remedy: 'Give it one, or delete the line.' };
 };
 
 const one = (reading: Reading, issue: Found, within: ConfigPath): void => {
