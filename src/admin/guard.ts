@@ -40,8 +40,8 @@ const digest = (text: string) => createHash('sha256').update(text).digest();
 const bearer = (header: string) => /^bearer +([^\s]+) *$/i.exec(header)?.[1] ?? '';
 
 const WITHOUT_TOKEN =
-  'The admin server listens beyond this machine and has no token. Set admin.token in the configuration, or let ' +
-  'admin listen on 127.0.0.1. Without a token only /metrics, /healthz and /readyz are served here.';
+  'The admin server can be reached from other machines and has no token, so only /metrics, /healthz and /readyz ' +
+  'are served here. Let it listen on 127.0.0.1 (admin: 127.0.0.1:8081), or give it a token.';
 
 const NEEDS_TOKEN = 'Send the token as "authorization: Bearer TOKEN".';
 const CHALLENGE = { 'www-authenticate': 'Bearer realm="snowgate admin"' };

@@ -172,7 +172,7 @@ export function logsPage(line: string): string {
     fence('json', line),
     table(['field', 'type', 'there', 'meaning'], fields),
     `Durations are milliseconds with three decimals. A text of the client’s making is cut after ${VALUE_LIMIT} characters, then ends in \`…\`. Control characters are escaped, so one request is always one line.`,
-    'Lines are gathered for at most 100 ms or 16 KiB. When whoever reads the log is too slow, 4 MiB wait for it; then lines are dropped and counted in `snowgate_access_log_dropped_lines_total`. Requests never wait for the log.',
+    'Lines are gathered for at most 100 ms or 16 KiB. When whoever reads the log is too slow, 4 MiB wait for it; then lines are dropped and counted in `snowgate_access_log_dropped_lines_total`. Neither requests nor the end of the process wait for the log.',
     'Find a request by the trace ID from its answer, and the slowest of a file:',
     fence(
       'sh',
@@ -217,7 +217,7 @@ export function adminPage(): string {
     'A listener of its own, apart from the traffic, at the address under `admin`. Answers are JSON; refusals are problem documents (RFC 9457). HEAD works wherever GET does.',
     table(['resource', 'token', 'what it gives'], rows),
     '## Who may ask',
-    'On a loopback address (`127.0.0.1`, `::1`) everyone on the machine may ask for everything. At any other address the resources marked “yes” need the token of the configuration, and are refused (403) as long as there is none; probes and metrics are always open.',
+    'On a loopback address (`127.0.0.1`, `::1`) everyone on the machine may ask for everything. At any other address the resources marked “yes” need a token, and are refused (403) where none is set; probes and metrics are always open.',
     fence('sh', 'curl -H "authorization: Bearer $TOKEN" http://10.0.0.5:8081/routes'),
     'Web pages that a user of the machine happens to visit are kept out: on a loopback address the Host must be `localhost` or an IP address (421), an Origin of another page is refused (403), and a POST needs `content-type: application/json`, the header `x-snowgate: 1` or a token (415).',
     fence('sh', "curl -X POST -H 'x-snowgate: 1' http://127.0.0.1:8081/reload"),
