@@ -59,12 +59,11 @@ const isUnchanged = (load: ModuleLoad): boolean => {
   return true;
 };
 
-/** A version from all the content that is known to belong to the plugin; `salt` keeps a repeated try apart. */
-const versionOf = (file: string, files: Iterable<string>, salt: number): string => {
-  const parts = [file, String(salt)];
-  for (const each of [...files].sort()) parts.push(each, digestOf(each));
-  return digest(parts.join('\0'));
-};
+/**
+ * A version that no load had before. Content alone would not do: Node keeps a module for ever under its address, with
+ * whatever it imported then, and failures too; a file that is edited back would get those of its first day.
+ */
+const versionOf = (file: string): string => digest(`${file}\0${digestOf(file)}\0${stale}`);
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 
@@ -114,12 +113,7 @@ export async function loadFile(file: string): Promise<FileResult> {
     return { plugin: before.plugin, version: before.load.version, issue: null };
   }
   if (before !== undefined) stale++;
-  // Node keeps failures for ever, so a file that failed is tried under another version: what it missed may be there now.
-  const salt = before !== undefined && before.plugin === null ? stale : 0;
-  const load: ModuleLoad = {
-    version: versionOf(file, before?.load.files.keys() ?? [file], salt),
-    files: new Map([[file, '']]),
-  };
+  const load: ModuleLoad = { version: versionOf(file), files: new Map([[file, '']]) };
   const entry: Known = { load, plugin: null };
   known.set(file, entry);
   const wrong = (message: string, place: { file: string; line: number } | null = null): FileResult => ({

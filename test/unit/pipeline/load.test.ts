@@ -240,3 +240,23 @@ test('names with spaces, % and ? are no hindrance', async () => {
   expect(issues.filter((issue) => !issue.file.endsWith('lib?.ts'))).toEqual([]);
   expect(await answerOf(catalog.get('mine')!.plugin)).toBe('odd');
 });
+
+test('a file that is as it was before is read anew, with what it imports as that is now', async () => {
+  const importing = source('mine', 'word', `import { word } from './lib/word.ts';`);
+  const folder = folderOf({ 'mine.ts': importing, 'lib/word.ts': `export const word = 'one';` });
+  const now = async () => {
+    const { catalog, issues, files } = await load(folder.path);
+    expect(issues).toEqual([]);
+    return [await answerOf(catalog.get('mine')!.plugin), files.length];
+  };
+  expect(await now()).toEqual(['one', 2]);
+  folder.write('mine.ts', source('mine', "'alone'"));
+  expect(await now()).toEqual(['alone', 1]);
+  folder.write('lib/word.ts', `export const word = 'two';`);
+  folder.write('mine.ts', importing);
+  expect(await now()).toEqual(['two', 2]);
+  const kept = (await load(folder.path)).catalog.get('mine')!.version;
+  expect((await load(folder.path)).catalog.get('mine')!.version).toBe(kept);
+  folder.write('lib/word.ts', `export const word = 'three';`);
+  expect(await now()).toEqual(['three', 2]);
+});
