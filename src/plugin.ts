@@ -9,6 +9,16 @@ import { parseDuration, parsePercent, parseRate, parseSize } from './kernel/unit
 import type { Body, Sink, Stage } from './wire/body.ts';
 import { createFields, type Fields, fieldText } from './wire/fields.ts';
 import type { RequestHead, ResponseHead } from './wire/heads.ts';
+import {
+  compileValue,
+  compileWord,
+  cookieText,
+  queryText,
+  type ValueReader,
+  valueText,
+  WordError,
+  type WordReader,
+} from './wire/words.ts';
 
 export type {
   Body,
@@ -22,8 +32,35 @@ export type {
   ResponseHead,
   Sink,
   Stage,
+  ValueReader,
+  WordReader,
 };
-export { createFields, fieldText, gatewayError, parseDuration, parsePercent, parseRate, parseSize, z };
+export {
+  compileValue,
+  compileWord,
+  cookieText,
+  createFields,
+  fieldText,
+  gatewayError,
+  parseDuration,
+  parsePercent,
+  parseRate,
+  parseSize,
+  queryText,
+  valueText,
+  z,
+};
+
+/** A setting that is a dotted word such as `claims.sub`; a wrong one is told when the file is read. */
+export const word = (): z.ZodType<string> =>
+  z.string().superRefine((text, context) => {
+    try {
+      compileValue(text);
+    } catch (error) {
+      if (!(error instanceof WordError)) throw error;
+      context.addIssue({ code: 'custom', message: error.message });
+    }
+  });
 
 /** The route that an exchange runs on. */
 export interface RouteInfo {
