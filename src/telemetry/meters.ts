@@ -122,11 +122,20 @@ export class EndpointMeter {
    */
   end(status: number, code: GatewayCode | '-'): void {
     this.inFlight--;
+    this.count(status, code);
+  }
+
+  /** Counts an attempt without `begin`, for those who set `inFlight` from elsewhere. */
+  count(status: number, code: GatewayCode | '-'): void {
     const kind = status >= 100 && status <= 599 ? Math.floor(status / 100) : 0;
     const key = kind * CODES.length + codeIndex(code);
     const cell = this.attempts.get(key);
-    if (cell !== undefined) cell.count++;
-    else this.attempts.set(key, { labels: { ...this.labels, status: statusClass(status), code }, count: 1 });
+    if (cell !== undefined) {
+      cell.count++;
+      return;
+    }
+    const labels = { ...this.labels, status: statusClass(status), code };
+    this.attempts.set(key, { labels, count: 1 });
   }
 }
 

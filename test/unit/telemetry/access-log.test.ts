@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createAccessLog } from '../../../src/telemetry/access-log.ts';
 import { createJsonLine } from '../../../src/telemetry/json-line.ts';
@@ -66,6 +67,21 @@ describe('a line', () => {
     expect(line.path).toBe(evil);
     expect(line.userAgent).toBe(evil);
     expect(line.method).toBe(evil);
+  });
+
+  test('gives back any text, one line a request', () => {
+    const any = fc.string({ unit: 'binary', maxLength: 60 });
+    fc.assert(
+      fc.property(any, any, any, any, (path, userAgent, host, principal) => {
+        const text = print(outcome({ path, userAgent, host, principal }));
+        expect(text.split('\n')).toHaveLength(2);
+        const line = JSON.parse(text) as Record<string, unknown>;
+        expect(line).toMatchObject({ path, host });
+        expect(line.userAgent ?? '').toBe(userAgent);
+        expect(line.principal ?? '').toBe(principal);
+      }),
+      { seed: 7 },
+    );
   });
 
   test('keeps letters of other scripts and emoji as they are', () => {

@@ -129,6 +129,17 @@ test('counts attempts at an endpoint by class of status and code', async () => {
   expect((await scrape()).get(`snowgate_endpoint_connections{${where},upstream="orders"}`)).toBe(4);
 });
 
+test('an attempt can be counted by those who know from elsewhere what is in flight', async () => {
+  const { metrics, scrape } = start();
+  const endpoint = metrics.upstream('u').endpoint('h:1');
+  endpoint.count(503, '-');
+  const series = await scrape();
+  expect(
+    series.get('snowgate_upstream_attempts_total{code="-",endpoint="h:1",status="5xx",upstream="u"}'),
+  ).toBe(1);
+  expect(series.get('snowgate_endpoint_in_flight{endpoint="h:1",upstream="u"}')).toBe(0);
+});
+
 test('counts connections and refusals of listeners', async () => {
   const { metrics, scrape } = start();
   const listener = metrics.listener(':8080');
