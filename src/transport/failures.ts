@@ -2,7 +2,7 @@
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
-import { type GatewayError, gatewayError } from '../kernel/errors.ts';
+import { GatewayError, gatewayError } from '../kernel/errors.ts';
 
 /** The `code` of a system or library error, or an empty string. */
 export function errorCode(error: unknown): string {
@@ -65,10 +65,16 @@ export interface Standing {
   readonly headed: boolean;
 }
 
+/** An exception of our own code, which undici hands back as if the connection had broken. */
+const isOurs = (error: unknown, code: string): boolean =>
+  code === 'ERR_ASSERTION' || (code === '' && !(error instanceof Error && error.name === 'HTTPParserError'));
+
 /** The verdict on a request whose connection broke or spoke nonsense after the request was written. */
 export function requestFailure(error: unknown, at: Standing): GatewayError {
   const code = errorCode(error);
   const detail = code === '' ? text(error) : `${code} ${text(error)}`;
+  if (error instanceof GatewayError) return error;
+  if (isOurs(error, code)) return gatewayError('GW_INTERNAL', detail, error);
   if (code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'HPE_HEADER_OVERFLOW') {
     return gatewayError('GW_UPSTREAM_HEADERS', detail, error);
   }

@@ -149,6 +149,7 @@ export class TunnelFlight implements Flight, Opening, TunnelWatcher, RefusalWatc
   cancel(why: GatewayError): void {
     if (this.stage === 'joined') this.finish(why);
     else if (this.stage !== 'over') {
+      this.lateFailure = why;
       this.leave();
       this.refusal?.cancel();
       this.socket.destroy();

@@ -9,7 +9,7 @@ import {
   type RawRequest,
   refusingSpec,
 } from '../kit/origin.ts';
-import { ask, begin, HandBody, leftError, until } from '../kit/origin-calls.ts';
+import { ask, begin, HandBody, leftError, textBody, until } from '../kit/origin-calls.ts';
 import { testTransport } from '../kit/origin-transport.ts';
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
@@ -181,13 +181,12 @@ test('nothing gathers on a connection that is used a hundred times with bodies',
   const note = (warning: Error) => warnings.push(warning);
   process.on('warning', note);
   const { origin, transport } = await served(({ socket }) => socket.write(OK), { maxConnections: 1 });
-  for (let turn = 0; turn < 100; turn++) {
+  for (let turn = 0; turn < 50; turn++) {
+    // Given at once and by and by: undici attaches and takes off its listeners in another order.
+    expect((await ask(transport, { method: 'POST', body: textBody('body', 4) })).text).toBe('ok');
     const body = new HandBody(4);
     const { heard } = begin(transport, { method: 'POST', body });
-    const sink = await body.sink;
-    // The origin answers the head, so the body must be there before its answer is.
-    sink.write(Buffer.from('body'));
-    sink.end(null);
+    (await body.sink).write(Buffer.from('body'));
     expect((await heard.done).text).toBe('ok');
   }
   process.off('warning', note);

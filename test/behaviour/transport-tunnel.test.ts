@@ -95,13 +95,13 @@ const joined = async (transport: EndpointTransport, options: CallOptions = {}) =
 test('the handshake arrives as it was given, on the path as it is', async () => {
   const { origin, transport } = await served(({ socket }) => socket.write(ACCEPTED));
   const { outcome } = upgrade(transport, {
-    path: '/a/../b//c',
-    query: '?q=%20',
+    path: '//a/../http:/b//c',
+    query: '?q=%20?x=//',
     fields: { 'x-a': ['1', '2'] },
   });
   await outcome.opened.promise;
   const lines = origin.heads[0]!.split('\r\n');
-  expect(lines[0]).toBe('GET /a/../b//c?q=%20 HTTP/1.1');
+  expect(lines[0]).toBe('GET //a/../http:/b//c?q=%20?x=// HTTP/1.1');
   const names = lines.slice(1).map((line) => line.toLowerCase());
   expect(names.filter((line) => line.startsWith('host:'))).toEqual(['host: shop.example']);
   expect(names).toContain('connection: upgrade');

@@ -479,6 +479,16 @@ describe.each(factories)('%s', (_name, createTransport) => {
     expect([heard.chunks.length, heard.endings]).toEqual([1, 0]);
   });
 
+  test('an exception of a receiver ends its call only, and is not put on the upstream', async () => {
+    const { transport } = await served(({ socket }) => socket.write(OK));
+    const { heard } = begin(transport);
+    heard.write = () => {
+      throw new TypeError('a fault of the reader');
+    };
+    expect((await heard.done).bodyError?.code).toBe('GW_INTERNAL');
+    expect((await ask(transport)).text).toBe('ok');
+  });
+
   test('one body may feed another: a read from within an end works', async () => {
     const transport = await fixed('HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello');
     const first = begin(transport, {}, false);

@@ -1,5 +1,6 @@
 import { Socket } from 'node:net';
 import { expect, test } from 'vitest';
+import { gatewayError } from '../../../src/kernel/errors.ts';
 import { connectFailure, requestFailure } from '../../../src/transport/failures.ts';
 
 const coded = (code: string) => Object.assign(new Error('it broke'), { code });
@@ -39,7 +40,16 @@ test.each([
   ['a body that is too short', parser(''), false, true, true, 'GW_UPSTREAM_CUT'],
   ['two lengths', coded('UND_ERR_RES_CONTENT_LENGTH_MISMATCH'), false, true, false, 'GW_UPSTREAM_PROTOCOL'],
   ['a wrong length', coded('UND_ERR_RES_CONTENT_LENGTH_MISMATCH'), false, true, true, 'GW_UPSTREAM_CUT'],
-  ['something that is no error', 'text', false, false, false, 'GW_UPSTREAM_RESET'],
+  ['something that is no error', 'text', false, false, false, 'GW_INTERNAL'],
+  ['an exception of our own', new TypeError('x is undefined'), true, true, true, 'GW_INTERNAL'],
+  [
+    'an error with its own verdict',
+    gatewayError('GW_BODY_TOO_LARGE'),
+    false,
+    true,
+    true,
+    'GW_BODY_TOO_LARGE',
+  ],
 ] as const)('%s is %5$s', (_what, error, reused, answered, headed, expected) => {
   expect(requestFailure(error, { reused, answered, headed }).code).toBe(expected);
 });
