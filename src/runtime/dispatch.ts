@@ -114,10 +114,6 @@ export class Dispatcher {
   }
 
   #choose(x: LiveExchange, { split, rewrite }: LiveRoute): void {
-    if (split === null) {
-      this.#reply(x, errorReply(gatewayError('GW_NO_ENDPOINT', 'the route has no upstream')));
-      return;
-    }
     if (rewrite !== null) {
       const path = rewrite(x.request.path, x.params);
       if (path === null) {
@@ -126,22 +122,21 @@ export class Dispatcher {
       }
       x.request.path = path;
     }
-    this.#send(x, split.next());
+    const target = split === null ? null : split.next();
+    if (target !== null) {
+      x.chain = target.chain;
+      x.upstream = target.forward.upstreamName;
+      prepareRequest(x, target.forward);
+    }
+    const verdict = runRequest(x.chain, x);
+    if (verdict instanceof Promise) this.#await(x, verdict, (reply) => this.#send(x, target, reply));
+    else this.#send(x, target, verdict);
   }
 
-  #send(x: LiveExchange, { chain, forward: options }: LiveTarget): void {
-    x.chain = chain;
-    x.upstream = options.upstreamName;
-    prepareRequest(x, options);
-    const verdict = runRequest(chain, x);
-    if (verdict === undefined) forward(x, options);
-    else if (!(verdict instanceof Promise)) this.#reply(x, verdict);
-    else {
-      this.#await(x, verdict, (reply) => {
-        if (reply === undefined) forward(x, options);
-        else this.#reply(x, reply);
-      });
-    }
+  #send(x: LiveExchange, target: LiveTarget | null, instead: Reply | undefined): void {
+    if (instead !== undefined) this.#reply(x, instead);
+    else if (target !== null) forward(x, target.forward);
+    else this.#reply(x, errorReply(gatewayError('GW_NO_ENDPOINT', 'the route has no upstream')));
   }
 
   /** Answers without the upstream, past the response hooks. */
