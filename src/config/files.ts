@@ -42,30 +42,33 @@ export class Files {
 
   /** The text of a secret without its last line end, or why there is none. The problem never holds the text. */
   secret(name: string): { readonly text: string } | Problem {
-    const read = this.#read(name, MAX_SECRET_BYTES);
+    const read = this.#read(name, `\`${name}\``, MAX_SECRET_BYTES);
     return typeof read === 'string' ? { text: read.replace(/\r?\n$/, '') } : read;
   }
 
-  /** Null when the file can be read, else why not. */
-  check(name: string): Problem | null {
-    const read = this.#read(name, MAX_PEM_BYTES);
+  /**
+   * Null when the file can be read and holds PEM, else why not.
+   * @param shown the name as a message may show it
+   */
+  check(name: string, shown: string): Problem | null {
+    const read = this.#read(name, shown, MAX_PEM_BYTES);
     if (typeof read !== 'string') return read;
     return read.includes('-----BEGIN ')
       ? null
-      : { message: `the file \`${name}\` holds no PEM block`, remedy: 'It should begin with -----BEGIN.' };
+      : { message: `the file ${shown} holds no PEM block`, remedy: 'It should begin with -----BEGIN.' };
   }
 
-  #read(name: string, maxBytes: number): string | Problem {
+  #read(name: string, shown: string, maxBytes: number): string | Problem {
     const path = this.absolute(name);
     this.#named.add(path);
     try {
       const found = statSync(path);
       // A device or a pipe would never end.
-      if (!found.isFile()) return { message: `the file \`${name}\` is no ordinary file` };
-      if (found.size > maxBytes) return { message: `the file \`${name}\` is larger than ${maxBytes} bytes` };
+      if (!found.isFile()) return { message: `the file ${shown} is no ordinary file` };
+      if (found.size > maxBytes) return { message: `the file ${shown} is larger than ${maxBytes} bytes` };
       return readFileSync(path, 'utf8');
     } catch (error) {
-      return { message: `the file \`${name}\` ${whyUnreadable(error)}` };
+      return { message: `the file ${shown} ${whyUnreadable(error)}` };
     }
   }
 }

@@ -31,6 +31,8 @@ export interface FormSpec<T> {
 /** Params of an issue that a form raises; `wrongKind` when not even the kind of value was right. */
 export interface FormFault {
   readonly remedy: string | null;
+  /** A remedy without anything of the value. */
+  readonly general: string | null;
   readonly wrongKind: boolean;
   /** Text is wanted where a number or a boolean is. */
   readonly wantsText: boolean;
@@ -47,6 +49,7 @@ export function form<T>(spec: FormSpec<T>) {
       if (!(result instanceof Refusal)) return result;
       const params: FormFault = {
         remedy: result.remedy ?? spec.remedy,
+        general: spec.remedy,
         wrongKind: !right,
         wantsText: !right && spec.anyText === true && (kind === 'number' || kind === 'boolean'),
       };

@@ -2,7 +2,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import { Refusal } from './forms.ts';
 
-const PARAMETER = /^\{([A-Za-z_][A-Za-z0-9_]*)\}$/;
+const PARAMETER = /^\{([A-Za-z_][\w-]*)\}$/;
 const LABEL = /^[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?$/;
 
 export interface Pattern {
@@ -41,6 +41,8 @@ export function readHost(value: string): Pattern | Refusal {
       return new Refusal('has a parameter that is not a whole label', 'Write {name}.example.com.');
     else if (label !== '*' && !LABEL.test(label)) return new Refusal('is not the name of a host');
   }
+  if (host.startsWith('*.') && parameters.length > 0)
+    return new Refusal('has a `*` and a parameter', 'Use one of the two.');
   return twice(parameters) ?? { parameters };
 }
 
@@ -53,6 +55,12 @@ const badSegment = (segment: string): Refusal | null => {
       'holds a character that stands in no path',
       'Write it percent-encoded, as %20 for a space.',
     );
+  if (/%(?:[01][0-9a-f]|7f|5c)/i.test(segment))
+    return new Refusal(
+      'holds an encoded character that no request may have',
+      'The gateway refuses it with 400.',
+    );
+  if (/%2e/i.test(segment)) return new Refusal('holds an encoded dot', 'Write the dot itself.');
   return /%(?![0-9A-Fa-f]{2})/.test(segment) ? new Refusal('holds a `%` without two hex digits') : null;
 };
 
@@ -97,7 +105,7 @@ export function readRewrite(value: string): Pattern | Refusal {
       'Only {parameters} can be put in; stripPrefix keeps the rest of a path.',
     );
   const parameters: string[] = [];
-  const literal = value.replace(/\{([A-Za-z_][A-Za-z0-9_]*)\}/g, (_all, name: string) => {
+  const literal = value.replace(/\{([A-Za-z_][\w-]*)\}/g, (_all, name: string) => {
     parameters.push(name);
     return 'x';
   });

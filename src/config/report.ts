@@ -7,6 +7,8 @@ import type { ConfigPath } from './types.ts';
 export interface Problem {
   readonly message: string;
   readonly remedy?: string | null | undefined;
+  /** A remedy that quotes nothing of the value: told instead where the value came from a `${…}`. */
+  readonly general?: string | null | undefined;
 }
 
 /** Errors that are told, and as many warnings; more are of no help to anybody. */
@@ -58,13 +60,14 @@ export class Report {
   /** Reports at the value of a path, or at what stands around it. */
   on(path: ConfigPath, problem: Problem, severity: Issue['severity'] = 'error'): void {
     const { spot } = spotAt(this.root, path);
-    if (!this.#unread.has(spot.value)) this.#add(spot.value, path, problem, severity);
+    if (!this.#unread.has(spot.value)) this.#add(spot.value, path, discreet(spot, problem), severity);
   }
 
   /** Reports at the key of a path. */
   onKey(path: ConfigPath, problem: Problem, severity: Issue['severity'] = 'error'): void {
     const { spot } = spotAt(this.root, path);
-    this.#add(spot.key ?? spot.value, path, problem, severity);
+    const about = spot.key === null ? spot : { ...spot, raw: null };
+    this.#add(spot.key ?? spot.value, path, discreet(about, problem), severity);
   }
 
   /** Reports something that works but is risky or pointless. */
@@ -81,10 +84,25 @@ export class Report {
     return `\`${clip(String(value))}\``;
   }
 
+  /** Was something put in for `${…}` there? Then no message may quote the value. */
+  isReplaced(path: ConfigPath): boolean {
+    const { spot, found } = spotAt(this.root, path);
+    return found && spot.raw !== null;
+  }
+
   /** The key at the end of a path as a message may show it. */
   showKey(path: ConfigPath): string {
     const { spot, found } = spotAt(this.root, path);
     return `\`${clip((found ? spot.rawKey : null) ?? String(path.at(-1)))}\``;
+  }
+
+  /** A path with its keys as the file has them: a key may hold what was put in for `${…}`. */
+  #written(path: ConfigPath): ConfigPath {
+    let spot: Spot | undefined = this.root;
+    return path.map((step) => {
+      spot = spot?.children?.get(step);
+      return spot?.rawKey ?? step;
+    });
   }
 
   #add(offset: number, path: ConfigPath, problem: Problem, severity: Issue['severity']): void {
@@ -99,15 +117,21 @@ export class Report {
     told.push({
       severity,
       message: problem.message,
-      path,
+      path: this.#written(path),
       place: placeAt(this.source, offset),
       remedy: problem.remedy ?? null,
     });
   }
 }
 
+/** A remedy often quotes the value or is derived from it; of what was put in for `${…}` none must be seen. */
+const discreet = (spot: Spot, problem: Problem): Problem =>
+  spot.raw === null && spot.rawKey === null ? problem : { ...problem, remedy: problem.general ?? null };
+
 /** One line of at most 80 characters, without control characters. */
 export function clip(text: string): string {
-  const line = text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ');
+  const line = text
+    .replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]+/g, ' ')
+    .replace(/(\/\/)[^/\s@]*@/, '$1***@');
   return line.length > 80 ? `${line.slice(0, 79)}…` : line;
 }

@@ -147,9 +147,20 @@ const checkPaths = (report: Report, part: Part<RouteInput>, path: ConfigPath): v
   for (const name of parametersOf(readRewrite(rewrite)))
     if (!known.includes(name))
       report.on([...path, 'rewrite'], {
-        message: `neither path nor host has the parameter {${name}}`,
+        message: report.isReplaced([...path, 'rewrite'])
+          ? 'neither path nor host has a parameter of it'
+          : `neither path nor host has the parameter {${name}}`,
         remedy: meant(name, known) ?? 'Add it to `path`.',
       });
+};
+
+const checkParameters = (report: Report, input: RouteInput, path: ConfigPath): void => {
+  const ofPath = parametersOf(readPath(input.path));
+  if (parametersOf(readHost(input.host ?? '*')).some((name) => ofPath.includes(name)))
+    report.on([...path, 'host'], {
+      message: 'a parameter stands in the host and in the path',
+      remedy: 'Give each parameter its own name.',
+    });
 };
 
 const checkEnds = (scope: RouteScope, part: Part<RouteInput>, path: ConfigPath): void => {
@@ -194,6 +205,7 @@ export function readRoute(scope: RouteScope, part: Part<RouteInput>, at: number)
   const { input } = part;
   const path = ['routes', at];
   const { report } = scope;
+  checkParameters(report, input, path);
   checkPaths(report, part, path);
   checkEnds(scope, part, path);
   checkHostHeader(report, input.hostHeader, [...path, 'hostHeader']);

@@ -52,7 +52,7 @@ const readTls = (scope: Scope, tls: NonNullable<UpstreamInput['tls']>, path: Con
   const name = (key: 'ca' | 'cert' | 'key'): string | null => {
     const value = tls[key];
     if (value === undefined) return null;
-    const problem = files.check(value);
+    const problem = files.check(value, report.show([...path, key], value));
     if (problem !== null) report.on([...path, key], problem);
     return files.absolute(value);
   };

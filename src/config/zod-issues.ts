@@ -82,7 +82,8 @@ const problemOf = (issue: Found, shown: string, value: unknown): Problem => {
   const fault = faultOf(issue);
   if (fault?.wantsText === true)
     return { message: `${shown} must be text`, remedy: `Put quotes around it: ${quotes(shown)}.` };
-  if (fault !== null) return { message: `${shown} ${issue.message}`, remedy: fault.remedy };
+  if (fault !== null)
+    return { message: `${shown} ${issue.message}`, remedy: fault.remedy, general: fault.general };
   return { message: `${shown} is not ${wanted(issue)}`, remedy: mapTrap(value) };
 };
 

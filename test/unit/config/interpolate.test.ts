@@ -1,4 +1,5 @@
 /** What `${…}` becomes, and what is said of wrong ones. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the texts of configurations hold them.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { interpolate, looksSecret, typed, type Values } from '../../../src/config/interpolate.ts';

@@ -1,4 +1,5 @@
 /** Files, places and secrets of a configuration, and that no text whatever breaks the loader. */
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the texts of configurations hold them.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
