@@ -47,7 +47,7 @@ export function readHost(value: string): Pattern | Refusal {
 }
 
 const badSegment = (segment: string): Refusal | null => {
-  if (segment === '.' || segment === '..')
+  if (segment.split(/%2f/i).some((part) => part === '.' || part === '..'))
     return new Refusal('holds a `.` or `..` segment', 'Write the path that is meant.');
   if (/[?#]/.test(segment)) return new Refusal('holds a `?` or `#`', 'Match the query by the key `query`.');
   if (/[\s\\"<>^`|\u007f-\uffff]/.test(segment))
