@@ -15,6 +15,8 @@ export interface Carrier {
   rested(): void;
   /** The exchange is cut, and the connection with it: by a reset, or by a plain close. */
   cut(reset: boolean): void;
+  /** The answer's head says that the connection closes after it. */
+  willClose(): void;
   /** Starts (again) the clock on the request body, in milliseconds. */
   awaitBody(ms: number): void;
   restBody(): void;

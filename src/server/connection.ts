@@ -18,6 +18,9 @@ const LINGER_TICK_MS = 100;
 /** A connection that has just been made may still send its first request while the listener drains. */
 const FRESH_GRACE_MS = 1000;
 
+/** Requests read ahead of the one that is served; node:http has no bound of its own for those without an answer. */
+const MAX_PIPELINED = 256;
+
 type State = 'fresh' | 'idle' | 'busy' | 'rest' | 'linger' | 'tunnel' | 'closed';
 
 interface Waiting {
@@ -44,6 +47,8 @@ export class Connection implements Holder, Carrier {
   #partial = false;
   #queued = -1;
   #ours = false;
+  /** The parser has let the socket go, for an upgrade or CONNECT. */
+  #detached = false;
 
   constructor(socket: Socket, settings: Settings, gone: (connection: Connection) => void) {
     this.socket = socket;
@@ -76,13 +81,16 @@ export class Connection implements Holder, Carrier {
 
   /** Takes a request from the parser. */
   request(req: Incoming, res: ServerResponse): void {
-    if (this.state === 'linger' || this.state === 'closed') discard(req, this);
-    else if (this.#current !== null || this.state === 'rest') this.#waiting.push({ req, res });
+    // The parser goes on through what it has read, whatever has become of the socket.
+    if (this.socket.destroyed) return;
+    if (this.state === 'linger') discard(req, this);
+    else if (this.#current !== null || this.#waiting.length > 0) this.#wait(req, res);
     else this.#start(req, res);
   }
 
   /** Takes a WebSocket handshake, with what the client sent after it. */
   upgrade(req: Incoming, early: Buffer): void {
+    this.#detached = true;
     if (this.state === 'linger' || this.state === 'closed') return;
     if (this.#current !== null) {
       // Behind an unfinished request there is no telling whether the client should have waited.
@@ -109,11 +117,9 @@ export class Connection implements Holder, Carrier {
 
   /** Refuses a request after which the parser has let the socket go (CONNECT). */
   tunnelRefused(error: GatewayError): void {
-    if (this.#current !== null) this.socket.destroy();
-    else if (this.state !== 'linger' && this.state !== 'closed') {
-      this.state = 'tunnel';
-      this.refuse(error, null);
-    }
+    this.#detached = true;
+    if (this.#current !== null) this.#refusal = error;
+    else if (this.state !== 'linger' && this.state !== 'closed') this.refuse(error, null);
   }
 
   /** Answers with a problem document and ends the connection, letting the client read it. */
@@ -130,14 +136,13 @@ export class Connection implements Holder, Carrier {
   /** Half-closes, and reads what still comes for a while, so that no reset destroys the answer on its way. */
   linger(req: Incoming | null): void {
     if (this.state === 'linger' || this.state === 'closed') return;
-    const upgraded = this.state === 'tunnel';
     this.state = 'linger';
     this.#mark = this.socket.bytesRead;
     this.#lingerMs = LINGER_MS;
-    keepOpen(this.socket);
+    this.willClose();
     this.socket.end();
     if (req !== null) discard(req, this);
-    if (upgraded) this.socket.resume();
+    if (this.#detached) this.socket.resume();
     this.#arm(LINGER_TICK_MS);
   }
 
@@ -173,6 +178,11 @@ export class Connection implements Holder, Carrier {
     this.#current = null;
     if (reset) this.socket.resetAndDestroy();
     else this.socket.destroy();
+  }
+
+  /** The answer says close: its end must not take the reading side with it, as node:http's own closing would. */
+  willClose(): void {
+    this.socket.destroySoon = ignore;
   }
 
   /** Starts the clock that waits for body bytes, or the end of a tunnel's wait. */
@@ -214,6 +224,12 @@ export class Connection implements Holder, Carrier {
 
   #arm(ms: number): void {
     this.settings.wheel.arm(this.#alarm, ms);
+  }
+
+  #wait(req: Incoming, res: ServerResponse): void {
+    if (this.#waiting.push({ req, res }) <= MAX_PIPELINED) return;
+    this.settings.refused(gatewayError('GW_BAD_REQUEST', 'too many pipelined requests'), this.peer);
+    this.destroy();
   }
 
   #start(req: Incoming, res: ServerResponse): void {
@@ -321,11 +337,6 @@ export class Connection implements Holder, Carrier {
 }
 
 const ignore = () => {};
-
-/** The end of the answer must not take the reading side with it, as node:http's own way of closing would. */
-function keepOpen(socket: Socket): void {
-  socket.destroySoon = ignore;
-}
 
 /** Reads a body for nobody, counting what comes. */
 function discard(req: Incoming, connection: Connection): void {

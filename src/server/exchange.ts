@@ -259,6 +259,7 @@ export class Http1Exchange implements Downstream, Sink {
       res.writeHead(status, replyFields(fields, framing));
       if (!res.shouldKeepAlive) this.#close = true;
       if (!bodiless && !chunked && length === null) this.#close = true;
+      if (this.#close) this.#connection.willClose();
       return true;
     } catch (error) {
       this.#unsendable(unsendable(error));
@@ -271,8 +272,18 @@ export class Http1Exchange implements Downstream, Sink {
     this.#connection.settings.refused(error, this.peer);
     this.#reply = problemHead(error);
     const bytes = problemBody(error);
-    this.#res!.writeHead(error.status, replyFields(this.#reply.fields, { ...INTERIM, length: bytes.length }));
-    this.#close = this.#close || !this.#res!.shouldKeepAlive;
+    this.#res!.writeHead(
+      error.status,
+      replyFields(this.#reply.fields, {
+        ...INTERIM,
+        status: error.status,
+        length: bytes.length,
+        close: true,
+      }),
+    );
+    // Whatever made that head may have left more behind.
+    this.#close = true;
+    this.#connection.willClose();
     this.#declared = bytes.length;
     this.#outBytes = bytes.length;
     this.#phase = 'reply';

@@ -140,7 +140,9 @@ export class RequestBody implements Body {
   }
 
   #await(): void {
-    if (!this.#req.complete) this.#carrier.awaitBody(this.#carrier.settings.timeouts.bodyIdleMs);
+    // The sink may have ended the exchange just now.
+    if (this.#into !== null && !this.#req.complete)
+      this.#carrier.awaitBody(this.#carrier.settings.timeouts.bodyIdleMs);
   }
 }
 
