@@ -98,15 +98,18 @@ export class Connection implements Opening {
     rider?.connectFailed(error);
   }
 
-  /** False when undici refused the request at once; the rider has heard why. */
+  /** Hands the request to undici; what undici refuses at once, the rider hears at once. */
   dispatch(options: Dispatcher.DispatchOptions, rider: Rider): void {
     this.client!.dispatch(options, rider);
   }
 
-  /** The call is over and left the connection in order. */
-  release(): void {
+  /**
+   * The call is over and left the connection in order.
+   * @param carried false when nothing of the call was written
+   */
+  release(carried: boolean): void {
     this.rider = null;
-    this.served++;
+    if (carried) this.served++;
     if (this.usable) this.keeper.released(this);
     else this.destroy();
   }

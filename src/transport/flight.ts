@@ -191,7 +191,7 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
       connection.destroy();
       upload.stop(gatewayError('GW_UPSTREAM_RESET', 'answered before the request body was sent'));
     } else if (this.reusable) {
-      connection.release();
+      connection.release(true);
     } else {
       connection.destroy();
     }
@@ -204,7 +204,7 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
       // Nothing was queued, so the connection is as good as before; nobody is told before `send` returned.
       const connection = this.connection!;
       this.connection = null;
-      connection.release();
+      connection.release(false);
       this.failSoon(unfitRequest(this.call.head) ?? gatewayError('GW_INTERNAL', error.message, error));
       return;
     }

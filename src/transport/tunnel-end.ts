@@ -1,4 +1,5 @@
 /** The client's end of a tunnel as http-proxy-3 sees it: a socket whose first write is the response head. */
+import { Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 
 /** Who is told what happens at this end. */
@@ -77,20 +78,6 @@ export class TunnelEnd extends Duplex {
     this.client?.resume();
   }
 
-  // What http-proxy-3 asks of a socket. Times and options are set on the real ones by their owners.
-
-  setTimeout(): this {
-    return this;
-  }
-
-  setNoDelay(): this {
-    return this;
-  }
-
-  setKeepAlive(): this {
-    return this;
-  }
-
   destroySoon(): void {
     if (!this.writableEnded) this.end();
     else this.destroy();
@@ -101,4 +88,14 @@ export class TunnelEnd extends Duplex {
     this.taken = null;
     taken?.();
   }
+}
+
+// http-proxy-3 sets options as on a socket. They are set on the real ones, by their owners; here they do nothing.
+for (const option of Object.getOwnPropertyNames(Socket.prototype)) {
+  if (!option.startsWith('set') || option in TunnelEnd.prototype) continue;
+  Object.defineProperty(TunnelEnd.prototype, option, {
+    value(this: TunnelEnd) {
+      return this;
+    },
+  });
 }
