@@ -47,7 +47,8 @@ export function readHost(value: string): Pattern | Refusal {
 }
 
 const badSegment = (segment: string): Refusal | null => {
-  if (segment.split(/%2f/i).some((part) => part === '.' || part === '..'))
+  // Some upstreams decode %2F, or cut `;…` off, before they resolve dots.
+  if (segment.split(/%2f/i).some((part) => /^\.\.?(;|%3b|$)/i.test(part)))
     return new Refusal('holds a `.` or `..` segment', 'Write the path that is meant.');
   if (/[?#]/.test(segment)) return new Refusal('holds a `?` or `#`', 'Match the query by the key `query`.');
   if (/[\s\\"<>^`|\u007f-\uffff]/.test(segment))
