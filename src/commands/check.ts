@@ -1,4 +1,4 @@
-/** `snowgate check`: validates the file with its plugins and warns of what looks wrong. */
+/** The command `snowgate check`: validates the file with its plugins and warns of what looks wrong. */
 import { Command } from 'commander';
 import { DEFAULT_FILE, printIssues, readChecked } from './read.ts';
 import { CommandFailed, EXIT, paint, print, printJson } from './terminal.ts';

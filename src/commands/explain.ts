@@ -1,4 +1,4 @@
-/** `snowgate explain`: which way a request would go, and why not another. */
+/** The command `snowgate explain`: which way a request would go, and why not another. */
 import { Command, InvalidArgumentError } from 'commander';
 import { createRouter } from '../router/router.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from '../runtime/plan.ts';

@@ -1,4 +1,4 @@
-/** `snowgate id`: makes trace IDs, or takes one apart. */
+/** The command `snowgate id`: makes trace IDs, or takes one apart. */
 import { existsSync } from 'node:fs';
 import { Command, InvalidArgumentError } from 'commander';
 import { loadConfig } from '../config/load.ts';

@@ -1,4 +1,4 @@
-/** `snowgate routes`: lists the routes with their upstreams and plugins. */
+/** The command `snowgate routes`: lists the routes with their upstreams and plugins. */
 import { Command } from 'commander';
 import { DEFAULT_FILE, readGood } from './read.ts';
 import { routeJson, routesTable } from './route-text.ts';

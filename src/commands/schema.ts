@@ -1,4 +1,4 @@
-/** `snowgate schema`: prints the JSON Schema of gateway.yaml, for editors. */
+/** The command `snowgate schema`: prints the JSON Schema of gateway.yaml, for editors. */
 import { Command } from 'commander';
 import { configJsonSchema } from '../config/json-schema.ts';
 import { printJson } from './terminal.ts';

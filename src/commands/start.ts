@@ -1,4 +1,4 @@
-/** `snowgate start`: runs the gateway until it is told to stop. */
+/** The command `snowgate start`: runs the gateway until it is told to stop. */
 import { Command } from 'commander';
 import { systemClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';

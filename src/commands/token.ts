@@ -1,4 +1,4 @@
-/** `snowgate token`: mints a JSON Web Token to try a protected route with. */
+/** The command `snowgate token`: mints a JSON Web Token to try a protected route with. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError } from 'commander';

@@ -37,4 +37,6 @@ export interface ForwardOptions extends AnswerOptions {
    * end of a tunnel, the client leaving. `down.closed` follows when the client's side is through with its bytes.
    */
   readonly done: ((x: LiveExchange) => void) | null;
+  /** Counts the upgraded connections, from the 101 to the end of their bytes. */
+  readonly tunnels?: { tunnelOpened(): void; tunnelClosed(): void };
 }

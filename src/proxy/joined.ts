@@ -6,19 +6,20 @@ import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { Reply } from '../plugin.ts';
 import type { Flight } from '../wire/transport.ts';
 import type { TunnelEnded } from '../wire/tunnel.ts';
-import type { AnswerOptions, AnswerOwner } from './answer.ts';
+import type { AnswerOwner } from './answer.ts';
 import { addAnswerFields } from './answer-fields.ts';
+import type { ForwardOptions } from './forward-options.ts';
 
 export type Join = (client: Duplex, ended: TunnelEnded) => void;
 
 export class Joined {
   readonly #x: LiveExchange;
-  readonly #options: AnswerOptions;
+  readonly #options: ForwardOptions;
   readonly #owner: AnswerOwner;
   #alarm: Alarm | null = null;
   #over = false;
 
-  constructor(x: LiveExchange, options: AnswerOptions, owner: AnswerOwner) {
+  constructor(x: LiveExchange, options: ForwardOptions, owner: AnswerOwner) {
     this.#x = x;
     this.#options = options;
     this.#owner = owner;
@@ -42,6 +43,7 @@ export class Joined {
       });
       wheel.arm(this.#alarm, Math.max(1, x.startMs + maxDurationMs - x.clock.nowMs()));
     }
+    this.#options.tunnels?.tunnelOpened();
     join(client, (error) => this.#ended(error));
   }
 
@@ -50,6 +52,7 @@ export class Joined {
     this.#over = true;
     if (this.#alarm !== null) this.#options.wheel.disarm(this.#alarm);
     if (error !== null) this.#x.fail(error);
+    this.#options.tunnels?.tunnelClosed();
     this.#owner.answered();
   }
 }

@@ -170,7 +170,9 @@ export class Dispatcher {
     const outcome = this.#outcome.read(x, ending);
     route.meter.end(outcome);
     for (const attempt of x.attempts) {
-      metrics.upstream(attempt.upstream).endpoint(attempt.endpoint).end(attempt.status, attempt.code);
+      // The series of an upstream that is gone must not come back.
+      if (this.snapshot.upstreams.has(attempt.upstream))
+        metrics.upstream(attempt.upstream).endpoint(attempt.endpoint).end(attempt.status, attempt.code);
     }
     if (this.snapshot.config.log.access) accessLog.write(outcome);
     if (x.chain.log !== null) runLog(x.chain, x);

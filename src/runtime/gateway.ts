@@ -2,15 +2,19 @@
 import { hash } from 'node:crypto';
 import type { Issue } from '../config/issues.ts';
 import type { Loaded } from '../config/load.ts';
-import { watchFiles } from '../config/watch.ts';
+import { type FileWatch, watchFiles } from '../config/watch.ts';
+import { keepAlive } from '../kernel/keep-alive.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
+import type { Downstream } from '../wire/downstream.ts';
 import { Dispatcher } from './dispatch.ts';
-import { createEstate, type EstateParts } from './estate.ts';
-import { createListeners, type Listeners } from './listeners.ts';
+import { createEstate, type Estate, type EstateParts } from './estate.ts';
+import { createListeners, type Listeners, type PreparedListeners } from './listeners.ts';
+import type { Plan } from './plan.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type ReadPlan, readPlan } from './read-plan.ts';
 import { retire, type Snapshot } from './snapshot.ts';
-import { createTracing, type Tracing, tracingKey } from './tracing.ts';
+import { createTracing, type Tracing } from './tracing.ts';
+import { Turns } from './turns.ts';
 import { describeUpstreams, measureUpstreams, type UpstreamState } from './upstream-state.ts';
 
 export interface GatewayOptions extends EstateParts {
@@ -62,16 +66,24 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
+/** All that a configuration needs, acquired and not yet in force. */
+interface Ready {
+  readonly tracing: Tracing;
+  readonly prepared: Prepared;
+  readonly listeners: PreparedListeners;
+}
+
 /** Reads, prepares and puts in force; then watches. */
 class LiveGateway implements Gateway {
   readonly #options: GatewayOptions;
-  readonly #estate: ReturnType<typeof createEstate>;
+  readonly #estate: Estate;
   readonly listeners: Listeners;
+  readonly #turns = new Turns(() => this.#turn());
+  /** Requests that came in at the start, when the first address was bound and the last one was not. */
+  readonly #early = new Set<Downstream>();
   #dispatcher: Dispatcher | null = null;
   #read: ReadPlan | null = null;
-  #watcher: ReturnType<typeof watchFiles> | null = null;
-  #running: Promise<void> = Promise.resolve();
-  #next: Promise<void> | null = null;
+  #watcher: FileWatch | null = null;
   #stopping: Promise<void> | null = null;
 
   constructor(options: GatewayOptions) {
@@ -80,7 +92,7 @@ class LiveGateway implements Gateway {
     this.listeners = createListeners({
       clock: options.clock,
       wheel: this.#estate.wheel,
-      serve: (down) => this.#dispatcher!.serve(down),
+      serve: (down) => this.#serve(down),
       refused: (error, peer, listener) => this.#dispatcher?.refused(error, peer, listener),
     });
   }
@@ -98,14 +110,19 @@ class LiveGateway implements Gateway {
   }
 
   async start(): Promise<void> {
+    const { file, clock, metrics } = this.#options;
+    // Before anything is read: an edit while plugins are being set up must not be lost.
+    this.#watcher = watchFiles([file], clock, () => void this.#reloadWatched());
     try {
-      await this.#apply();
+      await this.#turns.ask();
     } catch (error) {
-      this.#estate.wheel.stop();
+      this.#stopping = Promise.resolve();
+      this.#watcher.close();
+      await this.#estate.close();
       throw error;
     }
-    this.#options.metrics.started(this.#hash());
-    this.#watcher = watchFiles(this.#read!.files(), this.#options.clock, () => void this.#reloadWatched());
+    metrics.started(this.#hash());
+    this.#watcher.update(this.#read!.files());
   }
 
   ready(): Readiness {
@@ -127,16 +144,7 @@ class LiveGateway implements Gateway {
   }
 
   reload(): Promise<void> {
-    if (this.#next !== null) return this.#next;
-    const run = this.#running
-      .catch(() => undefined)
-      .then(() => {
-        this.#next = null;
-        this.#running = this.#reload();
-        return this.#running;
-      });
-    this.#next = run;
-    return run;
+    return this.#turns.ask();
   }
 
   stop(): Promise<void> {
@@ -144,13 +152,29 @@ class LiveGateway implements Gateway {
     return this.#stopping;
   }
 
+  #serve(down: Downstream): void {
+    if (this.#dispatcher !== null) this.#dispatcher.serve(down);
+    else {
+      this.#early.add(down);
+      down.closed = () => this.#early.delete(down);
+    }
+  }
+
+  /** Reloads that were asked for meanwhile come to nothing once the gateway stops or could not start. */
+  async #turn(): Promise<void> {
+    if (this.#stopping !== null) return;
+    if (this.#dispatcher === null) await this.#apply();
+    else await this.#reload();
+  }
+
   async #reload(): Promise<void> {
     const { metrics, log } = this.#options;
-    if (this.#stopping !== null) return;
     try {
       await this.#apply();
     } catch (error) {
       metrics.reloaded(null);
+      // What was refused may have had routes of its own.
+      this.#retainMetrics(this.snapshot);
       throw error;
     } finally {
       // A plugin that was read anew may import other files, whatever became of the reload.
@@ -188,53 +212,64 @@ class LiveGateway implements Gateway {
     this.#read =
       keep === null ? read : { ...keep, files: () => [...new Set([...keep.files(), ...read.files()])] };
     if (read.plan === null || read.issues.refused) throw new ConfigRefused(read);
-    const prepared = await prepare(this.#estate, {
-      plan: read.plan,
-      catalog: read.catalog,
-      issues: read.issues,
-    });
-    const listeners = await this.listeners.prepare(read.plan.config, read.issues);
-    const tracing = read.issues.refused ? null : await this.#tracing(read);
-    if (tracing === null || read.issues.refused) {
-      prepared.discard();
-      await listeners.discard();
-      throw new ConfigRefused(read);
-    }
-    this.#commit(read, prepared, tracing);
-    listeners.commit();
+    const ready = await this.#acquire(read, read.plan);
+    this.#commit(read, ready);
     this.#options.applied?.(this);
   }
 
+  /** @throws ConfigRefused and others, with everything given back */
+  async #acquire(read: ReadPlan, plan: Plan): Promise<Ready> {
+    const { catalog, issues } = read;
+    const undo: (() => void | Promise<void>)[] = [];
+    try {
+      const tracing = await this.#tracing(read);
+      undo.push(() => tracing?.close());
+      const prepared = await prepare(this.#estate, { plan, catalog, issues });
+      undo.push(() => prepared.discard());
+      // Nobody shall reach a configuration that is refused anyway.
+      if (tracing === null || issues.refused) throw new ConfigRefused(read);
+      const listeners = await this.listeners.prepare(plan.config, issues);
+      undo.push(() => listeners.discard());
+      if (issues.refused) throw new ConfigRefused(read);
+      return { tracing, prepared, listeners };
+    } catch (error) {
+      for (const each of undo.reverse()) await each();
+      throw error;
+    }
+  }
+
   /** Synchronous and without a way to fail: from one request to the next all is new. */
-  #commit(read: ReadPlan, prepared: Prepared, tracing: Tracing): void {
+  #commit(read: ReadPlan, { tracing, prepared, listeners }: Ready): void {
     const { metrics, accessLog, log, clock } = this.#options;
     const before = this.#dispatcher?.snapshot ?? null;
-    const snapshot = prepared.commit(tracing);
+    const snapshot = prepared.commit(tracing, before);
     if (this.#dispatcher !== null) this.#dispatcher.snapshot = snapshot;
     else {
       const { wheel, viaName } = this.#estate;
       this.#dispatcher = new Dispatcher(snapshot, { clock, wheel, viaName, metrics, accessLog, log });
     }
     this.#read = read;
+    listeners.commit();
     log.setLevel(snapshot.config.log.level);
     metrics.traceWorker(tracing.worker, tracing.source);
-    metrics.retain({
-      routes: new Set([...snapshot.routes.map((route) => route.info.name), '-']),
-      upstreams: new Set(snapshot.upstreams.keys()),
-    });
-    if (before === null) return;
-    retire(before);
-    if (before.tracing !== tracing)
-      before.tracing.close().catch((error) => log.error('the worker lock stays', { error }));
+    this.#retainMetrics(snapshot);
+    if (before !== null) retire(before);
+    for (const down of this.#early) this.#dispatcher.serve(down);
+    this.#early.clear();
   }
 
-  /** The one in use when nothing about it changed, so that its IDs go on in order. */
+  /** Series of routes, upstreams and listeners that are gone go with them. */
+  #retainMetrics(snapshot: Snapshot): void {
+    this.#options.metrics.retain({
+      routes: new Set([...snapshot.routes.map((route) => route.info.name), '-']),
+      upstreams: new Set(snapshot.upstreams.keys()),
+      listeners: new Set(this.listeners.open.map((listener) => listener.name)),
+    });
+  }
+
   async #tracing(read: ReadPlan): Promise<Tracing | null> {
-    const { config } = read.plan!;
-    const before = this.#dispatcher?.snapshot;
-    if (before !== undefined && tracingKey(before.config) === tracingKey(config)) return before.tracing;
     try {
-      return await createTracing(config, this.#options);
+      return await createTracing(read.plan!.config, this.#estate);
     } catch (error) {
       read.issues.error({ message: error instanceof Error ? error.message : String(error), path: ['trace'] });
       return null;
@@ -243,17 +278,18 @@ class LiveGateway implements Gateway {
 
   async #stop(): Promise<void> {
     const { clock, log, accessLog } = this.#options;
-    const { shutdown } = this.snapshot.config;
+    const release = keepAlive();
     this.#watcher?.close();
-    await this.#running.catch(() => undefined);
-    if (shutdown.delayMs > 0)
-      await new Promise<void>((resolve) => void clock.after(shutdown.delayMs, resolve));
-    await this.listeners.drain(shutdown.graceMs);
-    retire(this.snapshot);
-    await this.snapshot.tracing.close();
-    this.#estate.wheel.stop();
+    await this.#turns.settled();
+    const { snapshot } = this;
+    const { delayMs, graceMs } = snapshot.config.shutdown;
+    if (delayMs > 0) await new Promise<void>((resolve) => void clock.after(delayMs, resolve));
+    await this.listeners.drain(graceMs);
+    retire(snapshot);
+    await this.#estate.close();
     log.info('the gateway has stopped');
     await accessLog.stop();
+    release();
   }
 
   #hash(): string {

@@ -32,14 +32,16 @@ export interface Listeners {
   readonly open: readonly NamedListener[];
   /** Binds what is new; an address that cannot be had becomes an issue. */
   prepare(config: Config, issues: IssueList): Promise<PreparedListeners>;
-  /** Takes no new connections and lets those there end within `graceMs`. */
+  /** Takes no new connections and lets those there end within `graceMs`; those of removed addresses too. */
   drain(graceMs: number): Promise<void>;
 }
 
 const nameOf = ({ host, port }: Address) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
 
+const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : '');
+
 const whyNot = (error: unknown): string => {
-  const code = error instanceof Error && 'code' in error ? error.code : '';
+  const code = codeOf(error);
   if (code === 'EADDRINUSE') return 'the address is in use by another process';
   if (code === 'EACCES') return 'ports below 1024 need a privilege that this process lacks';
   if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';
@@ -49,6 +51,15 @@ const whyNot = (error: unknown): string => {
 /** Makes the set of listeners, empty at first. */
 export function createListeners(parts: ListenersParts): Listeners {
   let open = new Map<string, Listener>();
+  const leaving = new Set<Promise<void>>();
+
+  const leave = (listener: Listener, graceMs: number) => {
+    const left: Promise<void> = listener.drain(graceMs).finally(() => leaving.delete(left));
+    leaving.add(left);
+  };
+
+  /** `127.0.0.1:80` and `0.0.0.0:80` are two addresses of which a machine has only one at a time. */
+  const ownOnPort = (port: number) => [...open].find(([, listener]) => listener.port === port)?.[0];
 
   const make = ({ host, port }: Address, config: Config): Listener => {
     const name = nameOf({ host, port });
@@ -87,7 +98,12 @@ export function createListeners(parts: ListenersParts): Listeners {
         try {
           await listener.listen();
         } catch (error) {
-          issues.error({ message: `cannot listen on ${name}: ${whyNot(error)}`, path: ['listen', at] });
+          const own = codeOf(error) === 'EADDRINUSE' ? ownOnPort(address.port) : undefined;
+          issues.error({
+            message: `cannot listen on ${name}: ${own === undefined ? whyNot(error) : `this gateway has the port on ${own}`}`,
+            path: ['listen', at],
+            remedy: own === undefined ? null : 'Such a change needs a restart.',
+          });
           continue;
         }
         fresh.push(listener);
@@ -97,7 +113,7 @@ export function createListeners(parts: ListenersParts): Listeners {
         commit() {
           for (const [name, listener] of open) {
             // Its connections end in their own time; the grace is the one for stopping.
-            if (!next.has(name)) void listener.drain(config.shutdown.graceMs);
+            if (!next.has(name)) leave(listener, config.shutdown.graceMs);
           }
           for (const listener of next.values()) listener.setLimits(config.limits);
           open = next;
@@ -108,7 +124,7 @@ export function createListeners(parts: ListenersParts): Listeners {
       };
     },
     async drain(graceMs) {
-      await Promise.all([...open.values()].map((listener) => listener.drain(graceMs)));
+      await Promise.all([...[...open.values()].map((listener) => listener.drain(graceMs)), ...leaving]);
     },
   };
 }

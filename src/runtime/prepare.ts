@@ -24,7 +24,7 @@ import { LiveRoute, type LiveTarget } from './live-route.ts';
 import { type LiveUpstream, openUpstream, readConnectOptions, UnreadableFile } from './live-upstream.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
 import { createRewrite } from './rewrite.ts';
-import { retire, type Snapshot } from './snapshot.ts';
+import type { Snapshot } from './snapshot.ts';
 import type { Tracing } from './tracing.ts';
 
 export interface Order {
@@ -34,16 +34,30 @@ export interface Order {
 }
 
 export interface Prepared {
-  /** Puts the changes of upstreams in force and gives what requests need; synchronous, never fails. */
-  commit(tracing: Tracing): Snapshot;
+  /**
+   * Puts the changes of upstreams in force and gives what requests need; synchronous, never fails.
+   * @param before what was in force until now
+   */
+  commit(tracing: Tracing, before: Snapshot | null): Snapshot;
   /** Gives back all that was acquired. */
   discard(): void;
 }
+
+/** A route that stays shares its calls out as if nothing had happened. */
+const followSplits = (routes: readonly LiveRoute[], before: readonly LiveRoute[]) => {
+  const byName = new Map(before.map((route) => [route.info.name, route]));
+  for (const route of routes) {
+    const was = byName.get(route.info.name);
+    if (was !== undefined) route.follow(was);
+  }
+};
 
 class Preparation {
   readonly #estate: Estate;
   readonly #order: Order;
   readonly #upstreams = new Map<string, LiveUpstream>();
+  /** All that was acquired so far, to be given back where it comes to nothing. */
+  readonly #leases: Lease<unknown>[] = [];
 
   constructor(estate: Estate, order: Order) {
     this.#estate = estate;
@@ -51,9 +65,23 @@ class Preparation {
   }
 
   async run(): Promise<Prepared> {
+    try {
+      return await this.#prepare();
+    } catch (error) {
+      this.#discard();
+      throw error;
+    }
+  }
+
+  #discard(): void {
+    for (const lease of this.#leases) lease.release();
+  }
+
+  async #prepare(): Promise<Prepared> {
     const { plan, issues } = this.#order;
-    const own: Lease<unknown>[] = [];
-    for (const config of Object.values(plan.config.upstreams)) await this.#openUpstream(config, own);
+    for (const config of Object.values(plan.config.upstreams)) await this.#openUpstream(config);
+    // Routes acquire the upstreams too; one that no route uses need not stay.
+    const own = [...this.#leases];
     const routes: LiveRoute[] = [];
     for (const route of plan.routes) routes.push(await this.#route(route));
     const fallback = await this.#route(plan.fallback);
@@ -68,34 +96,36 @@ class Preparation {
       trust: createTrust(plan.config.trustedProxies),
     };
     return {
-      commit: (tracing) => {
+      commit: (tracing, before) => {
         for (const [name, live] of this.#upstreams) {
           const config = plan.config.upstreams[name]!;
           live.upstream.update(config.targets, config);
         }
-        // Routes hold the upstreams from now on; one that no route uses need not stay.
+        followSplits(routes, before?.routes ?? []);
         for (const lease of own) lease.release();
         return { ...parts, tracing };
       },
-      discard: () => {
-        retire(parts);
-        for (const lease of own) lease.release();
-      },
+      discard: () => this.#discard(),
     };
   }
 
-  async #openUpstream(config: UpstreamConfig, leases: Lease<unknown>[]): Promise<void> {
+  async #openUpstream(config: UpstreamConfig): Promise<void> {
     const lease = await this.#acquireUpstream(config);
-    if (lease === null) return;
-    leases.push(lease);
-    this.#upstreams.set(config.name, lease.value);
+    if (lease !== null) this.#upstreams.set(config.name, lease.value);
+  }
+
+  #keep<T>(lease: Lease<T>): Lease<T> {
+    this.#leases.push(lease);
+    return lease;
   }
 
   async #acquireUpstream(config: UpstreamConfig): Promise<Lease<LiveUpstream> | null> {
     const { upstreams } = this.#estate;
     try {
       const options = readConnectOptions(config);
-      return await upstreams.acquire(options.key, () => openUpstream(config, options, this.#estate));
+      return this.#keep(
+        await upstreams.acquire(options.key, () => openUpstream(config, options, this.#estate)),
+      );
     } catch (error) {
       if (!(error instanceof UnreadableFile)) throw error;
       this.#order.issues.error({ message: `the file cannot be read: ${error.message}`, path: error.path });
@@ -158,6 +188,7 @@ class Preparation {
       respond: chain.response === null ? null : (x, reply) => runResponse(chain, x, reply),
       attempt: chain.attempt === null ? null : (x, head, to) => runAttempt(chain, x, { head, to }),
       done: null,
+      tunnels: this.#estate.metrics.route(planned.info.name),
     };
   }
 
@@ -196,7 +227,7 @@ class Preparation {
     try {
       const key = instanceKey(loaded, use, scope, owner);
       const parts = this.#hostParts(loaded, { scope, owner, name: String(use.path.at(-1)) });
-      return await this.#estate.instances.acquire(key, () => createInstance(loaded, use, parts));
+      return this.#keep(await this.#estate.instances.acquire(key, () => createInstance(loaded, use, parts)));
     } catch (error) {
       if (!(error instanceof PluginConfigError)) throw error;
       for (const issue of error.issues) issues.error(issue);

@@ -22,7 +22,8 @@ export interface Snapshot {
 }
 
 /** Lets go of everything that no running request needs any more. */
-export function retire(snapshot: Pick<Snapshot, 'routes' | 'fallback'>): void {
+export function retire(snapshot: Pick<Snapshot, 'routes' | 'fallback' | 'tracing'>): void {
   for (const route of snapshot.routes) route.retire();
   snapshot.fallback.retire();
+  snapshot.tracing.close();
 }

@@ -1,7 +1,7 @@
 /** Writes log text to a file descriptor without ever making the event loop, or the end of the process, wait. */
 import { constants, fstatSync, openSync, write, writeSync } from 'node:fs';
-import { MessageChannel } from 'node:worker_threads';
 import { type Clock, systemClock } from '../kernel/clock.ts';
+import { keepAlive } from '../kernel/keep-alive.ts';
 
 export interface LogDestination {
   /**
@@ -45,13 +45,6 @@ const openUnblocked = (fd: number): number | null => {
     if (codeOf(error) !== '') return null;
     throw error;
   }
-};
-
-/** Keeps the process alive until the function it gives is called: a Clock's timers don't. */
-const keepAlive = (): (() => void) => {
-  const { port1 } = new MessageChannel();
-  port1.ref();
-  return () => port1.close();
 };
 
 /**
