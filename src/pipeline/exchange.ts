@@ -29,7 +29,7 @@ export interface ExchangeInput {
 }
 
 /** An attempt as it is kept: open until its head or its failure. */
-class Attempt implements AttemptInfo {
+export class Attempt implements AttemptInfo {
   readonly upstream: string;
   readonly endpoint: string;
   readonly startMs: number;
@@ -41,6 +41,14 @@ class Attempt implements AttemptInfo {
     this.upstream = upstream;
     this.endpoint = endpoint;
     this.startMs = startMs;
+  }
+
+  /** Closes it, once; `nowMs` counts from the start of the exchange. */
+  settle(nowMs: number, status: number, code: GatewayCode | '-'): void {
+    if (this.tookMs >= 0) return;
+    this.tookMs = nowMs - this.startMs;
+    this.status = status;
+    this.code = code;
   }
 }
 
@@ -96,6 +104,8 @@ export class LiveExchange implements Exchange {
   headMs: number;
   /** Milliseconds spent waiting for the upstream; -1 when unknown. */
   upstreamMs: number;
+  /** How each part of an aggregate ended, for the log; '' elsewhere. */
+  parts: string;
   requestStages: Stage[] | null;
   responseStages: Stage[] | null;
   #attempts: Attempt[] | null;
@@ -125,6 +135,7 @@ export class LiveExchange implements Exchange {
     this.left = false;
     this.headMs = -1;
     this.upstreamMs = -1;
+    this.parts = '';
     this.requestStages = null;
     this.responseStages = null;
     this.#attempts = null;
@@ -157,20 +168,18 @@ export class LiveExchange implements Exchange {
     this.error ??= error;
   }
 
-  addAttempt(upstream: string, endpoint: string): void {
+  /** Gives what `settleAttempt` wants where several are open at a time. */
+  addAttempt(upstream: string, endpoint: string): Attempt {
     this.upstream = upstream;
     const attempt = new Attempt(upstream, endpoint, this.clock.nowMs() - this.startMs);
     if (this.#attempts === null) this.#attempts = [attempt];
     else this.#attempts.push(attempt);
+    return attempt;
   }
 
-  /** Closes the last open attempt; does nothing without one. */
-  settleAttempt(status: number, code: GatewayCode | '-'): void {
-    const attempt = this.#attempts?.at(-1);
-    if (attempt === undefined || attempt.tookMs >= 0) return;
-    attempt.tookMs = this.clock.nowMs() - this.startMs - attempt.startMs;
-    attempt.status = status;
-    attempt.code = code;
+  /** Closes an attempt, the last one unless another is given; does nothing where it is closed already. */
+  settleAttempt(status: number, code: GatewayCode | '-', attempt = this.#attempts?.at(-1)): void {
+    attempt?.settle(this.clock.nowMs() - this.startMs, status, code);
   }
 
   /**

@@ -6,7 +6,6 @@ import { LiveExchange } from '../pipeline/exchange.ts';
 import { LEFT, runBefore, runLog, runRequest, runResponse } from '../pipeline/run.ts';
 import type { Reply } from '../plugin.ts';
 import { type AnswerOptions, answer } from '../proxy/answer.ts';
-import { forward } from '../proxy/forward.ts';
 import { errorReply } from '../proxy/problem.ts';
 import { prepareRequest } from '../proxy/request-head.ts';
 import { detectLoop } from '../proxy/via.ts';
@@ -16,7 +15,8 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Downstream } from '../wire/downstream.ts';
 import { type Ending, ExchangeOutcome } from './exchange-outcome.ts';
-import type { LiveRoute, LiveTarget } from './live-route.ts';
+import type { LiveRoute } from './live-route.ts';
+import type { LiveTarget } from './live-target.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface DispatchParts {
@@ -125,8 +125,8 @@ export class Dispatcher {
     const target = split === null ? null : split.next();
     if (target !== null) {
       x.chain = target.chain;
-      x.upstream = target.forward.upstreamName;
-      prepareRequest(x, target.forward);
+      x.upstream = target.upstreamName;
+      prepareRequest(x, target.head);
     }
     const verdict = runRequest(x.chain, x);
     if (verdict instanceof Promise) this.#await(x, verdict, (reply) => this.#send(x, target, reply));
@@ -135,7 +135,7 @@ export class Dispatcher {
 
   #send(x: LiveExchange, target: LiveTarget | null, instead: Reply | undefined): void {
     if (instead !== undefined) this.#reply(x, instead);
-    else if (target !== null) forward(x, target.forward);
+    else if (target !== null) target.send(x);
     else this.#reply(x, errorReply(gatewayError('GW_NO_ENDPOINT', 'the route has no upstream')));
   }
 

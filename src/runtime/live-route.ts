@@ -2,18 +2,11 @@
 import type { Lease } from '../kernel/table.ts';
 import type { Chain } from '../pipeline/chain.ts';
 import type { RouteInfo } from '../plugin.ts';
-import type { ForwardOptions } from '../proxy/forward.ts';
 import type { RouteMeter } from '../telemetry/meters.ts';
 import type { Split } from '../upstream/split.ts';
+import type { LiveTarget } from './live-target.ts';
 import type { PlannedRoute } from './plan.ts';
 import type { Rewrite } from './rewrite.ts';
-
-/** One way it can go. */
-export interface LiveTarget {
-  /** The hooks of all three scopes. */
-  readonly chain: Chain;
-  readonly forward: ForwardOptions;
-}
 
 export interface LiveRouteParts {
   readonly plan: PlannedRoute;
@@ -53,7 +46,7 @@ export class LiveRoute {
   /** Its split goes on from where the one of an earlier configuration stands, so that a reload is no jolt. */
   follow(before: LiveRoute): void {
     if (this.split === null || before.split === null) return;
-    this.split.follow(before.split, (a, b) => a.forward.upstreamName === b.forward.upstreamName);
+    this.split.follow(before.split, (a, b) => a.upstreamName === b.upstreamName);
   }
 
   /** A request begins: upstreams and plugins stay until it ends. */

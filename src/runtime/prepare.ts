@@ -20,7 +20,8 @@ import { createSplit } from '../upstream/split.ts';
 import { createTrust } from './client.ts';
 import type { Estate } from './estate.ts';
 import type { IssueList } from './issue-list.ts';
-import { LiveRoute, type LiveTarget } from './live-route.ts';
+import { LiveRoute } from './live-route.ts';
+import { ForwardTarget, type LiveTarget } from './live-target.ts';
 import { type LiveUpstream, openUpstream, readConnectOptions, UnreadableFile } from './live-upstream.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
 import { createRewrite } from './rewrite.ts';
@@ -165,7 +166,7 @@ class Preparation {
     if (lease === null) return null;
     leases.push(lease);
     const chain = await this.#chain(target.uses, planned, leases, target.upstream);
-    return { chain, forward: this.#forward(planned, target, { chain, live: lease.value }) };
+    return new ForwardTarget(chain, this.#forward(planned, target, { chain, live: lease.value }));
   }
 
   #forward(
