@@ -46,6 +46,9 @@ export class Http1Exchange implements Downstream, Sink {
   #close = false;
   #written = false;
   #outBytes = 0;
+  /** The whole body of an early answer, until the end of this turn. */
+  #held: Uint8Array | null = null;
+  #heldEnd = false;
   #tunnelIn = 0;
   #tunnelOut = 0;
 
@@ -147,7 +150,8 @@ export class Http1Exchange implements Downstream, Sink {
         return true;
       }
       if (this.#outBytes === this.#declared) {
-        this.#last(chunk);
+        if (this.#undecided()) this.#held = chunk;
+        else this.#last(chunk);
         return true;
       }
     }
@@ -161,6 +165,11 @@ export class Http1Exchange implements Downstream, Sink {
     if (this.#phase !== 'reply') return;
     if (this.#declared !== -1 && !this.#bodiless && this.#outBytes !== this.#declared) {
       this.#cut(false);
+      return;
+    }
+    if ((this.#bodiless || this.#declared === 0) && this.#undecided()) this.#held = EMPTY;
+    if (this.#held !== null) {
+      this.#heldEnd = true;
       return;
     }
     if (!this.#sendHead()) return;
@@ -190,7 +199,15 @@ export class Http1Exchange implements Downstream, Sink {
 
   /** Sends the head when the first bytes of the body are late. */
   flushHead(): void {
-    if (this.#phase === 'reply' && !this.#headSent && this.#sendHead()) this.#res!.flushHeaders();
+    if (this.#phase !== 'reply' || this.#headSent) return;
+    const held = this.#held;
+    if (held === null) {
+      if (this.#sendHead()) this.#res!.flushHeaders();
+      return;
+    }
+    this.#held = null;
+    this.#last(held);
+    if (this.#heldEnd) this.end(null);
   }
 
   drained(): void {
@@ -292,6 +309,14 @@ export class Http1Exchange implements Downstream, Sink {
     this.end(null);
   }
 
+  /**
+   * Whether the parser may still be about to see the end of a chunked body that came with its head: what is left of
+   * it decides about `connection: close`, so an answer given at once waits for the end of this turn.
+   */
+  #undecided(): boolean {
+    return !this.#headSent && this.body !== null && this.body.length === null && !this.body.complete;
+  }
+
   /** The last bytes of a body of known length: one write, with the head where it has not left. */
   #last(chunk: Uint8Array): void {
     const first = !this.#headSent;
@@ -328,6 +353,7 @@ export class Http1Exchange implements Downstream, Sink {
 }
 
 const INTERIM = { length: null, bodiless: true, status: 204, close: false, chunked: false };
+const EMPTY = new Uint8Array(0);
 const SENDABLE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 function unsendable(cause: unknown): GatewayError {

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { RawClient } from '../kit/raw.ts';
-import { answer, startListener, type TestListener } from '../kit/server.ts';
+import { answer, fields, startListener, type TestListener } from '../kit/server.ts';
 
 let server: TestListener;
 afterEach(() => server.stop());
@@ -115,13 +115,42 @@ describe('an early answer', () => {
     client.destroy();
   });
 
-  it('is never followed by an answer to what stands behind the body', async () => {
+  it('keeps the connection when a chunked body came whole with its head', async () => {
     server = await early();
     const client = new RawClient(server.port);
-    client.send(
-      `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n${NEXT}`,
-    );
-    expect((await client.answer()).status).toBe(401);
+    for (let at = 0; at < 3; at++) {
+      client.send(
+        `POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n${NEXT}`,
+      );
+      const got = await client.answer();
+      expect(got).toMatchObject({ status: 401, body: 'early /' });
+      expect(got.fields.connection).not.toBe('close');
+      expect((await client.answer()).body).toBe('early /next');
+    }
+    client.destroy();
+  });
+
+  it('without a body keeps the connection as well', async () => {
+    server = await startListener((down) => {
+      const empty = down.head.path === '/none' ? 204 : 200;
+      down.reply({ status: empty, fields: fields() }, down.head.method === 'HEAD' ? null : 0).end(null);
+    });
+    const client = new RawClient(server.port);
+    for (const line of ['POST /none', 'POST /', 'HEAD /']) {
+      client.send(`${line} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`);
+      const got = await client.answer(line.split(' ')[0]);
+      expect(got).toMatchObject({ body: '', whole: true });
+      expect(got.fields.connection).not.toBe('close');
+    }
+    client.destroy();
+  });
+
+  it('is never followed by an answer to what stands behind an unfinished chunked body', async () => {
+    server = await early();
+    const client = new RawClient(server.port);
+    client.send('POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n');
+    expect(await client.answer()).toMatchObject({ status: 401, fields: { connection: 'close' } });
+    client.send(`0\r\n\r\n${NEXT}`);
     expect(await client.closes()).toBe(true);
     expect(client.text).toBe('');
     client.destroy();
