@@ -23,7 +23,9 @@ const filesOf = (folder: string): string[] =>
     .sort();
 
 const tableOf = (room: string) => {
-  const rows = filesOf(room).map((path) => `| [${path.slice(room.length + 1)}](${path}) | ${firstSentence(path)} |`);
+  const rows = filesOf(room).map(
+    (path) => `| [${path.slice(room.length + 1)}](${path}) | ${firstSentence(path)} |`,
+  );
   return `### ${room}\n\n| file | what it is for |\n| --- | --- |\n${rows.join('\n')}\n`;
 };
 
@@ -61,15 +63,22 @@ test('ARCHITECTURE.md lists every file with its first sentence', () => {
 test('docs/commands.md shows the help of every command', () => {
   const program = createProgram();
   const help = (name: string, text: string) => `## ${name}\n\n\`\`\`\n${text.trimEnd()}\n\`\`\`\n`;
-  const parts = program.commands.map((command) => help(`snowgate ${command.name()}`, command.helpInformation()));
+  const parts = program.commands.map((command) =>
+    help(`snowgate ${command.name()}`, command.helpInformation()),
+  );
   const head =
     '# Commands\n\nThis page is made from `--help`. In a checkout, `npm run -s snowgate -- ARGS` stands for `snowgate ARGS`.\n';
-  expectFile('docs/commands.md', `${[head, help('snowgate', program.helpInformation()), ...parts].join('\n')}`);
+  expectFile(
+    'docs/commands.md',
+    `${[head, help('snowgate', program.helpInformation()), ...parts].join('\n')}`,
+  );
 });
 
 test('links between the documents lead somewhere', () => {
   const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'bench/README.md'].concat(
-    readdirSync(join(root, 'docs')).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`),
+    readdirSync(join(root, 'docs'))
+      .filter((name) => name.endsWith('.md'))
+      .map((name) => `docs/${name}`),
   );
   const broken = documents.flatMap((path) =>
     [...read(path).matchAll(/\]\((?!https?:|#|mailto:)([^)#\s]+)/g)]

@@ -246,7 +246,18 @@ export class Connection implements Holder, Carrier {
     this.#partial = false;
     this.state = 'busy';
     this.#current = exchange;
-    this.settings.serve(exchange);
+    try {
+      this.settings.serve(exchange);
+    } catch (cause) {
+      // A throw from here would end the process, and every other client's request with it.
+      const error = gatewayError(
+        'GW_INTERNAL',
+        cause instanceof Error ? cause.message : String(cause),
+        cause,
+      );
+      this.settings.refused(error, this.peer);
+      exchange.broken(error);
+    }
   }
 
   #next(): void {

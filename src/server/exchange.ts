@@ -125,6 +125,12 @@ export class Http1Exchange implements Downstream, Sink {
     return true;
   }
 
+  /** Whoever serves has thrown: answered where nothing was, else cut. */
+  broken(error: GatewayError): void {
+    if (this.#phase === 'open') this.#answer(error);
+    else this.abort();
+  }
+
   /** What came of the body is not acceptable, whether it is complete or not. */
   bodyFailed(error: GatewayError): void {
     if (this.body !== null) this.#failBody(this.body, error);

@@ -114,7 +114,7 @@ export function createHttp1Listener(options: ListenerOptions): Listener {
   server.on('request', onRequest);
   server.on('checkContinue', onRequest);
   server.on('checkExpectation', onRequest);
-  server.on('upgrade', (req: Incoming, stream, early: Buffer) => held(stream)?.upgrade(req, early));
+  server.on('upgrade', (req: Incoming, _stream, early: Buffer) => held(req.socket)?.upgrade(req, early));
   server.on('connect', (req: Incoming, stream) => {
     const connection = held(req.socket);
     if (connection === undefined) {

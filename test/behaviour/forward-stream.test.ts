@@ -182,7 +182,7 @@ test.each(['before the head', 'in the middle of the body'])(
 
 test.each([
   ['resets', 'left'],
-  ['closes its side', 'sent'],
+  ['closes its side', 'left'],
 ])('a client that %s in the middle of its own body ends the upstream’s work', async (way, how) => {
   let closed = false;
   origin = await startRawOrigin((socket) => {

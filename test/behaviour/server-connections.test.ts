@@ -65,6 +65,24 @@ describe('a reload', () => {
   });
 });
 
+describe('a serve that throws', () => {
+  it('is answered 500, told of, and harms no other request', async () => {
+    server = await startListener((down) => {
+      if (down.head.path === '/late')
+        down.reply({ status: 200, fields: fields() }, 5).write(Buffer.from('he'));
+      if (down.head.path !== '/') throw new Error('secret');
+      answer(down, 'fine');
+    });
+    const client = new RawClient(server.port);
+    const got = await client.send(GET.replace('/', '/early')).answer();
+    expect(got.status).toBe(500);
+    expect(got.body).not.toContain('secret');
+    expect((await client.send(GET).answer()).body).toBe('fine');
+    expect((await client.send(GET.replace('/', '/late')).answer()).whole).toBe(false);
+    expect(server.refusals.map((error) => error.code)).toEqual(['GW_INTERNAL', 'GW_INTERNAL']);
+  });
+});
+
 describe('listen', () => {
   it('rejects when the port is taken', async () => {
     server = await startListener(mirror);
