@@ -35,7 +35,9 @@ export interface Running {
 export function versionOf(command: readonly string[]): string | null {
   const { error, stdout, stderr } = spawnSync(command[0]!, command.slice(1), { encoding: 'utf8' });
   if (error) return null;
-  return /\d+\.\d+(\.\d+)?/.exec(stdout + stderr)?.[0] ?? null;
+  // Three numbers first: a path in the line may hold two, as in `python3.11`.
+  const text = stdout + stderr;
+  return (/\d+\.\d+\.\d+/.exec(text) ?? /\d+\.\d+/.exec(text))?.[0] ?? null;
 }
 
 const answers = (port: number) =>
