@@ -5,8 +5,9 @@ import { readPlugins } from './plugins.ts';
 import type { Report } from './report.ts';
 import { readRoute } from './routes.ts';
 import type { RootInput } from './schema.ts';
+import type { Scope } from './scope.ts';
 import type { Address, Config, PluginUses, Route, Upstream } from './types.ts';
-import { readUpstream, type Scope } from './upstreams.ts';
+import { readUpstream } from './upstreams.ts';
 
 const GIB = 1024 ** 3;
 

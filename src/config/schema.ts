@@ -16,35 +16,10 @@ import {
   text,
 } from './forms.ts';
 import { readHost, readMethod, readPath, readRewrite } from './patterns.ts';
+import { choice, oneOrMany, section, table } from './shapes.ts';
+import { tls } from './tls.ts';
 
 export type * from './types.ts';
-
-/** A map of known keys; an unknown one is refused, and the keys that there are go along as the message. */
-const section = <S extends z.ZodRawShape>(shape: S) =>
-  z.preprocess(
-    (value) => value ?? {},
-    z.strictObject(shape, {
-      error: (issue) => (issue.code === 'unrecognized_keys' ? Object.keys(shape).join(' ') : undefined),
-    }),
-  );
-
-/** A map whose keys the user chooses; nothing after the colon is an empty one. */
-const table = <V extends z.ZodType>(value: V) =>
-  z.preprocess((found) => found ?? {}, z.record(z.string(), value)).prefault({});
-
-const choice = <const T extends readonly (string | number)[]>(...values: T) =>
-  form<T[number]>({
-    form: values.map((value) => `\`${value}\``).join(', '),
-    json: { enum: [...values] },
-    takes: ['string', 'number', 'boolean'],
-    remedy: values.length === 1 ? `Write ${values[0]}.` : `Choose one of ${values.join(', ')}.`,
-    read: (value) =>
-      values.find((known) => known === value) ??
-      new Refusal(values.length === 1 ? `is not ${values[0]}` : `is none of ${values.join(', ')}`),
-  });
-
-/** One value, or a list of them. */
-const oneOrMany = <T>(item: z.ZodType<T>) => z.union([item.transform((value) => [value]), z.array(item)]);
 
 const plugins = table(z.unknown().meta({ form: 'a map for the plugin, or false' })).describe(
   'Plugins by instance name, each with its settings; false takes away what a wider scope put here.',
@@ -70,18 +45,6 @@ const cause = form<'connect' | 'reset' | 'timeout' | number>({
       ? status
       : new Refusal('is no cause to try again');
   },
-});
-
-const file = () => text({ form: 'a file name' });
-
-const tls = section({
-  ca: file().optional().describe('File with the certificates to trust instead of the usual ones (PEM).'),
-  cert: file().optional().describe('File with the certificate that the gateway shows (PEM); needs `key`.'),
-  key: file().optional().describe('File with the key of `cert` (PEM).'),
-  serverName: text({ form: 'a name', max: 253 })
-    .optional()
-    .describe('Name to ask for and to check; default: the host of the target.'),
-  verify: flag().prefault(true).describe('Check the certificate; false only for tests.'),
 });
 
 export const upstreamSchema = section({

@@ -1,18 +1,14 @@
 /** From an upstream as the file has it to the Upstream that the gateway reads, with its checks. */
 import { type EndpointSpec, endpointName } from '../wire/endpoint.ts';
 import { readTarget } from './addresses.ts';
-import type { Files } from './files.ts';
 import { Refusal } from './forms.ts';
 import { readHost } from './patterns.ts';
 import { readPlugins } from './plugins.ts';
 import type { Report } from './report.ts';
 import { type UpstreamInput, upstreamSchema } from './schema.ts';
-import type { ConfigPath, Timeouts, Upstream, UpstreamTls } from './types.ts';
-
-export interface Scope {
-  readonly report: Report;
-  readonly files: Files;
-}
+import type { Scope } from './scope.ts';
+import { readTls } from './tls.ts';
+import type { ConfigPath, Timeouts, Upstream } from './types.ts';
 
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
 /** Above this, a stuck upstream holds requests for longer than anybody waits. */
@@ -45,33 +41,6 @@ const readTargets = (report: Report, targets: UpstreamInput['targets'], path: Co
       remedy: 'Give at least one target a weight.',
     });
   return [...specs.values()];
-};
-
-const readTls = (scope: Scope, tls: NonNullable<UpstreamInput['tls']>, path: ConfigPath): UpstreamTls => {
-  const { report, files } = scope;
-  const name = (key: 'ca' | 'cert' | 'key'): string | null => {
-    const value = tls[key];
-    if (value === undefined) return null;
-    const problem = files.check(value, report.show([...path, key], value));
-    if (problem !== null) report.on([...path, key], problem);
-    return files.absolute(value);
-  };
-  if ((tls.cert === undefined) !== (tls.key === undefined)) {
-    const missing = tls.cert === undefined ? 'cert' : 'key';
-    report.on(path, { message: `\`${missing}\` is missing`, remedy: '`cert` and `key` go together.' });
-  }
-  if (!tls.verify)
-    report.warn([...path, 'verify'], {
-      message: 'certificates are not checked: anybody in between can read and change the traffic',
-      remedy: 'Name the issuer in `ca` instead.',
-    });
-  return {
-    ca: name('ca'),
-    cert: name('cert'),
-    key: name('key'),
-    serverName: tls.serverName ?? null,
-    verify: tls.verify,
-  };
 };
 
 /** Refuses what cannot be sent as Host. */

@@ -7,6 +7,8 @@ export interface EndpointSpec {
   readonly port: number;
   /** Share of the traffic; 0 takes no new requests. */
   readonly weight: number;
+  /** Where it stands, for balancers that stay near; absent or null when nobody said. */
+  readonly zone?: string | null;
 }
 
 /** `host:port`, IPv6 in brackets: how logs and metrics name the endpoint. */
