@@ -211,10 +211,11 @@ export function beginAnswer(x: LiveExchange, given: Reply, o: AnswerOptions): An
 export function answer(x: LiveExchange, reply: Reply, options: AnswerOptions): void {
   const answering = beginAnswer(x, reply, options);
   if (answering === null) return;
-  x.down.left = () => {
+  const left = () => {
     x.left = true;
     x.abort();
     answering.leave(gatewayError('GW_CLIENT_LEFT'));
   };
+  x.down.left = left;
   answering.start();
 }

@@ -75,7 +75,8 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
       this.#finish();
       return;
     }
-    x.down.left = () => this.#left();
+    const left = () => this.#left();
+    x.down.left = left;
     x.upstream = this.options.upstreamName;
     let call: Outgoing;
     try {

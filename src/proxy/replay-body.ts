@@ -104,7 +104,8 @@ export class ReplayBody implements Sink {
       return;
     }
     this.#replayAt = 0;
-    into.ready = () => this.#catchUp();
+    const catchUp = () => this.#catchUp();
+    into.ready = catchUp;
     this.#catchUp();
   }
 

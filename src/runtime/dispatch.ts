@@ -13,7 +13,7 @@ import type { Match, Params } from '../router/router.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
-import type { Downstream } from '../wire/downstream.ts';
+import type { Closing, Downstream } from '../wire/downstream.ts';
 import { type Ending, ExchangeOutcome } from './exchange-outcome.ts';
 import type { LiveRoute } from './live-route.ts';
 import type { LiveTarget } from './live-target.ts';
@@ -88,7 +88,9 @@ export class Dispatcher {
     if (id === null) x.fail(gatewayError('GW_NOT_READY', 'the clock went backwards too far'));
     else x.traceparent = tracing.traceparentFor(head, client.trusted, id);
     route.enter();
-    down.closed = (how, inBytes, outBytes) => this.#settle(x, route, { how, inBytes, outBytes });
+    const settle = (how: Closing, inBytes: number, outBytes: number) =>
+      this.#settle(x, route, { how, inBytes, outBytes });
+    down.closed = settle;
     return x;
   }
 
@@ -152,11 +154,12 @@ export class Dispatcher {
 
   /** Goes on once hooks are through; until then nobody else notices that the client leaves. */
   #await<T>(x: LiveExchange, work: Promise<T>, next: (value: T) => void): void {
-    x.down.left = () => {
+    const left = () => {
       x.left = true;
       x.fail(gatewayError('GW_CLIENT_LEFT'));
       x.abort();
     };
+    x.down.left = left;
     work.then(next).catch((cause: unknown) => {
       // Hooks never reject here: this is a fault of ours, and what was sent so far must not look whole.
       x.fail(gatewayError('GW_INTERNAL', String(cause), cause));

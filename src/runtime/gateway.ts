@@ -156,7 +156,8 @@ class LiveGateway implements Gateway {
     if (this.#dispatcher !== null) this.#dispatcher.serve(down);
     else {
       this.#early.add(down);
-      down.closed = () => this.#early.delete(down);
+      const forget = () => this.#early.delete(down);
+      down.closed = forget;
     }
   }
 

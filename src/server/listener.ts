@@ -89,7 +89,7 @@ export function createHttp1Listener(options: ListenerOptions): Listener {
     },
   });
   // Its notion of idle takes in answers that are still being flushed: closing is ours alone.
-  server.closeIdleConnections = () => {};
+  server.closeIdleConnections = nothing;
   // Our own check counts them; node:http would drop the surplus without a word.
   server.maxHeadersCount = 0;
   server.timeout = 0;
@@ -177,4 +177,5 @@ export function createHttp1Listener(options: ListenerOptions): Listener {
   };
 }
 
+const nothing = () => {};
 const NOBODY = { address: '', port: 0, localAddress: '', localPort: 0, secure: false };

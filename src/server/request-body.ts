@@ -99,11 +99,12 @@ export class RequestBody implements Body {
     }
     this.#req.pause();
     this.#carrier.restBody();
-    into.ready = () => {
+    const resume = () => {
       if (this.#into !== into) return;
       this.#req.resume();
       this.#await();
     };
+    into.ready = resume;
   }
 
   /** From the parser: the body is complete. */

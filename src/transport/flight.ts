@@ -171,7 +171,8 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
     this.movedMs = this.desk.clock.nowMs();
     if (this.sink.write(chunk)) return true;
     this.paused = true;
-    this.sink.ready ??= () => this.unpause();
+    const unpause = () => this.unpause();
+    this.sink.ready ??= unpause;
     return false;
   }
 

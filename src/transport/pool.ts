@@ -119,11 +119,12 @@ export class EndpointPool implements Transport, Keeper, Desk {
       const timer = this.clock.after(graceMs, () => {
         this.cutAll();
       });
-      this.gone = () => {
+      const gone = () => {
         if (this.flights > 0) return;
         timer.cancel();
         resolve();
       };
+      this.gone = gone;
     });
     this.closeIdle();
     return this.closing;

@@ -37,12 +37,13 @@ export class RefusedBody implements Body {
     }
     this.sink = into;
     const { message } = this;
+    const resume = () => message.resume();
     message.on('data', (chunk: Buffer) => {
       if (this.over) return;
       this.watcher.moved();
       if (into.write(chunk)) return;
       message.pause();
-      into.ready ??= () => message.resume();
+      into.ready ??= resume;
     });
     message.on('end', () => {
       if (!message.complete || this.over) return;

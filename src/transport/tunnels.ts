@@ -105,11 +105,12 @@ export class Tunnels implements Tunnel, TunnelDesk {
         for (const flight of [...this.open]) flight.lose(gatewayError('GW_STOPPING', 'grace is over'));
       });
       const before = this.gone;
-      this.gone = () => {
+      const gone = () => {
         before?.();
         timer.cancel();
         resolve();
       };
+      this.gone = gone;
     });
   }
 }
