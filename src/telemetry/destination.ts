@@ -63,6 +63,8 @@ export function createDestination(options: DestinationOptions = {}): LogDestinat
   let waitingSize = 0;
   /** What is being written; null when there is nothing to do. */
   let flying: Uint8Array | null = null;
+  /** A thread of the pool is writing; after `flushSync` it may be all there is to wait for. */
+  let pooled = false;
   let retryMs = FIRST_RETRY_MS;
   let retrying = false;
   let broken = false;
@@ -99,7 +101,7 @@ export function createDestination(options: DestinationOptions = {}): LogDestinat
   };
 
   const settle = () => {
-    if (flying !== null) return;
+    if (flying !== null || pooled) return;
     const ready = idle;
     idle = [];
     for (const done of ready) done();
@@ -117,6 +119,7 @@ export function createDestination(options: DestinationOptions = {}): LogDestinat
   };
 
   const landed = (error: NodeJS.ErrnoException | null, count: number) => {
+    pooled = false;
     if (error === null) wrote(count);
     else failed(error);
     settle();
@@ -125,8 +128,12 @@ export function createDestination(options: DestinationOptions = {}): LogDestinat
 
   const work = () => {
     if (flying === null) return;
-    if (unblocked !== null) writeNow();
-    else write(fd, flying, 0, flying.length, null, landed);
+    if (unblocked !== null) {
+      writeNow();
+      return;
+    }
+    pooled = true;
+    write(fd, flying, 0, flying.length, null, landed);
   };
 
   return {
@@ -135,14 +142,14 @@ export function createDestination(options: DestinationOptions = {}): LogDestinat
       if (broken || waitingSize + (flying?.length ?? 0) + bytes.length > limit) return false;
       waiting.push(bytes);
       waitingSize += bytes.length;
-      if (flying === null) {
+      if (flying === null && !pooled) {
         flying = take();
         work();
       }
       return !broken;
     },
     flush(waitMs) {
-      if (flying === null) return Promise.resolve();
+      if (flying === null && !pooled) return Promise.resolve();
       const release = keepAlive();
       return new Promise<void>((resolve) => {
         const timer = clock.after(waitMs, resolve);
