@@ -46,7 +46,8 @@ export function readHost(value: string): Pattern | Refusal {
   return twice(parameters) ?? { parameters };
 }
 
-const badSegment = (segment: string): Refusal | null => {
+/** What is wrong with a segment of a path as the file writes it, or null. */
+export const badSegment = (segment: string): Refusal | null => {
   // Some upstreams decode %2F, or cut `;…` off, before they resolve dots.
   if (segment.split(/%2f/i).some((part) => /^\.\.?(;|%3b|$)/i.test(part)))
     return new Refusal('holds a `.` or `..` segment', 'Write the path that is meant.');

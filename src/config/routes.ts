@@ -1,23 +1,18 @@
 /** From a route as the file has it to the Route that the gateway reads, with its checks. */
-import { looksLikeUrl, readTarget } from './addresses.ts';
 import { Refusal } from './forms.ts';
 import type { Part } from './parse.ts';
 import { isToken, readHost, readPath, readRewrite } from './patterns.ts';
 import { readPlugins } from './plugins.ts';
 import type { Report } from './report.ts';
 import type { RouteInput } from './schema.ts';
+import { readShares, type ShareScope } from './shares.ts';
 import { placeAt } from './source.ts';
 import { spotAt } from './spot.ts';
 import { meant } from './suggest.ts';
-import type { ConfigPath, PluginUses, Route, Upstream } from './types.ts';
-import { checkHostHeader, checkTimeouts, upstreamInPlace } from './upstreams.ts';
+import type { ConfigPath, PluginUses, Route } from './types.ts';
+import { checkHostHeader, checkTimeouts } from './upstreams.ts';
 
-export interface RouteScope {
-  readonly report: Report;
-  /** Names in the file, those with mistakes included. */
-  readonly upstreamNames: readonly string[];
-  /** Upstreams given in place are added here. */
-  readonly upstreams: Record<string, Upstream>;
+export interface RouteScope extends ShareScope {
   readonly bodyBytes: number;
   /** Plugins that run everywhere: one of them may answer. */
   readonly globalPlugins: PluginUses;
@@ -28,63 +23,6 @@ const LONG_MS = 600_000;
 
 const parametersOf = (read: { readonly parameters: readonly string[] } | Refusal): readonly string[] =>
   read instanceof Refusal ? [] : read.parameters;
-
-/** The URL as a name: without the slash at its end, host and scheme in lower case. */
-const urlName = (url: string): string => url.replace(/\/$/, '').toLowerCase();
-
-const resolveUpstream = (
-  scope: RouteScope,
-  word: string,
-  at: { path: ConfigPath; key: boolean },
-): string | null => {
-  const { report, upstreams } = scope;
-  const shown = at.key ? report.showKey(at.path) : report.show(at.path, word);
-  const tell = (message: string, remedy: string | null) =>
-    at.key ? report.onKey(at.path, { message, remedy }) : report.on(at.path, { message, remedy });
-  if (scope.upstreamNames.includes(word)) return word;
-  if (!looksLikeUrl(word)) {
-    tell(
-      `there is no upstream ${shown}`,
-      meant(word, scope.upstreamNames) ?? 'Add it under `upstreams`, or write a URL.',
-    );
-    return null;
-  }
-  const target = readTarget(word, 1);
-  if (target instanceof Refusal) {
-    tell(`${shown} ${target.message}`, target.remedy);
-    return null;
-  }
-  const name = urlName(word);
-  upstreams[name] ??= upstreamInPlace(target, name, at.path);
-  return name;
-};
-
-const readShares = (
-  scope: RouteScope,
-  upstream: RouteInput['upstream'],
-  path: ConfigPath,
-): Route['upstream'] => {
-  if (upstream === undefined) return [];
-  if (typeof upstream === 'string') {
-    const name = resolveUpstream(scope, upstream, { path, key: false });
-    return name === null ? [] : [{ name, weight: 1 }];
-  }
-  const entries = Object.entries(upstream);
-  if (entries.length === 0)
-    scope.report.on(path, {
-      message: 'there is no upstream in the split',
-      remedy: 'Write `{ name: weight }`.',
-    });
-  else if (entries.every(([, weight]) => weight === 0))
-    scope.report.on(path, {
-      message: 'every weight is 0, so nothing can be sent',
-      remedy: 'Give at least one upstream a weight.',
-    });
-  return entries.flatMap(([word, weight]) => {
-    const name = resolveUpstream(scope, word, { path: [...path, word], key: true });
-    return name === null ? [] : [{ name, weight }];
-  });
-};
 
 const readHeaders = (
   report: Report,
