@@ -121,7 +121,7 @@ export interface Exchange {
   readonly route: RouteInfo;
   readonly client: ClientInfo;
   readonly params: Readonly<Record<string, string>>;
-  /** As it came, with its canonical path; policies read this. */
+  /** As it came, with its canonical path and without reserved headers; policies read this. */
   readonly received: Readonly<RequestHead>;
   /** What will be sent; `request` hooks change this. */
   readonly request: RequestHead;
@@ -159,6 +159,11 @@ export type Hooks = { readonly [P in Phase]?: (x: Exchange) => Answer } & {
   readonly optional?: boolean;
   /** Beside `authenticate`: the WWW-Authenticate challenge of the 401 when no authenticator vouched. */
   readonly challenge?: string;
+  /**
+   * Names of headers, in small letters, by which the plugin tells upstreams something: they are taken out of every
+   * request on every route before anything runs, so that no client can say it instead.
+   */
+  readonly reserves?: readonly string[];
   readonly dispose?: () => void | Promise<void>;
 };
 

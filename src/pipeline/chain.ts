@@ -30,7 +30,7 @@ export interface Chain {
   readonly instances: readonly Instance[];
 }
 
-type RunName = Exclude<keyof Hooks, 'dispose' | 'optional' | 'challenge'>;
+type RunName = Exclude<keyof Hooks, 'dispose' | 'optional' | 'challenge' | 'reserves'>;
 
 /** The hook, bound: a setup may well give an object of a class. */
 function stepsOf<Run>(instances: readonly Instance[], phase: RunName): Step<Run>[] {
@@ -57,25 +57,56 @@ const keepFirst =
     });
   };
 
+const authenticators = (instances: readonly Instance[]): readonly Instance[] =>
+  instances.filter((instance) => instance.hooks.authenticate !== undefined);
+
+const mayBeAnonymous = (asked: readonly Instance[]): boolean =>
+  asked.every((instance) => instance.hooks.optional === true);
+
+/** The 401 for whoever brought no credential, with the challenges of all that would have taken one. */
+const asksForCredential = (asked: readonly Instance[]): (() => Reply) => {
+  const challenges = [...new Set(asked.flatMap((instance) => instance.hooks.challenge ?? []))];
+  const detail = `no credential for ${asked.map((instance) => instance.name).join(', ')}`;
+  return () =>
+    refuse('GW_UNAUTHENTICATED', detail, challenges.length === 0 ? {} : { 'www-authenticate': challenges });
+};
+
 /** What is asked after the last authenticator, unless all of them are optional: did anybody vouch? */
-const guard = (instances: readonly Instance[]): Step<Ask> => {
-  const challenges = [...new Set(instances.flatMap((instance) => instance.hooks.challenge ?? []))];
-  const names = instances.map((instance) => instance.name).join(', ');
-  const fields = challenges.length === 0 ? {} : { 'www-authenticate': challenges };
+const guard = (asked: readonly Instance[]): Step<Ask> => {
+  const ask = asksForCredential(asked);
   return {
-    run: (x) =>
-      x.principal === null ? refuse('GW_UNAUTHENTICATED', `no credential for ${names}`, fields) : undefined,
+    run: (x) => (x.principal === null ? ask() : undefined),
     phase: 'authenticate',
-    owner: instances.at(-1)!,
+    owner: asked.at(-1)!,
   };
 };
 
 function authenticateSteps(instances: readonly Instance[]): Step<Ask>[] {
   const steps = stepsOf<Ask>(instances, 'authenticate');
-  const asked = instances.filter((instance) => instance.hooks.authenticate !== undefined);
+  const asked = authenticators(instances);
   for (let at = 1; at < steps.length; at++) steps[at] = { ...steps[at]!, run: keepFirst(steps[at]!.run) };
-  const mayBeAnonymous = asked.every((instance) => instance.hooks.optional === true);
-  return mayBeAnonymous ? steps : [...steps, guard(asked)];
+  return mayBeAnonymous(asked) ? steps : [...steps, guard(asked)];
+}
+
+/** Whoever may not pass anonymously, and could show a credential, is asked for it (RFC 9110 section 15.5.2). */
+const askFirst = (run: Ask, ask: () => Reply): Ask => {
+  const judge = (x: Exchange, answer: unknown): unknown => {
+    const error = (answer as Reply | null | undefined)?.error;
+    return x.principal === null && error?.code === 'GW_FORBIDDEN' ? ask() : answer;
+  };
+  return (x) => {
+    const answer = run(x);
+    if (!isThenable(answer)) return judge(x, answer);
+    return Promise.resolve(answer).then((value) => judge(x, value));
+  };
+};
+
+function authorizeSteps(instances: readonly Instance[]): Step<Ask>[] {
+  const steps = stepsOf<Ask>(instances, 'authorize');
+  const asked = authenticators(instances);
+  if (asked.length === 0 || !mayBeAnonymous(asked)) return steps;
+  const ask = asksForCredential(asked);
+  return steps.map((step) => ({ ...step, run: askFirst(step.run, ask) }));
 }
 
 /** True for anything that can be awaited. */
@@ -90,7 +121,7 @@ export function compileChain(instances: readonly Instance[]): Chain {
   const before = [
     ...stepsOf<Ask>(instances, 'accept'),
     ...authenticateSteps(instances),
-    ...stepsOf<Ask>(instances, 'authorize'),
+    ...authorizeSteps(instances),
     ...stepsOf<Ask>(instances, 'admit'),
   ];
   return {

@@ -32,6 +32,9 @@ export function checkHooks(hooks: Hooks, scope: Scope): string | null {
   if (hooks.challenge !== undefined && typeof hooks.challenge !== 'string') {
     return 'gave a "challenge" that is not text';
   }
+  if (hooks.reserves !== undefined && !isNames(hooks.reserves)) {
+    return 'gave a "reserves" that is no list of header names in small letters';
+  }
   // A misspelt `authorise` would silently let everybody in.
   const unknown = Object.keys(hooks).find((name) => !FUNCTIONS.includes(name) && isMisspelt(name, hooks));
   if (unknown !== undefined) {
@@ -42,6 +45,10 @@ export function checkHooks(hooks: Hooks, scope: Scope): string | null {
     ? null
     : `cannot be used on an upstream: its "${early}" hook runs before the upstream is chosen; put it on the route`;
 }
+
+const isNames = (value: unknown): boolean =>
+  Array.isArray(value) &&
+  value.every((name) => typeof name === 'string' && /^[!#$%&'*+.^`|~0-9a-z-]+$/.test(name));
 
 /** An instance may have fields of its own; a function among them that is no hook is taken for a mistake. */
 const isMisspelt = (name: string, hooks: Hooks): boolean =>

@@ -66,9 +66,10 @@ export class Dispatcher {
   }
 
   #begin(down: Downstream, route: LiveRoute, match: Match): LiveExchange {
-    const { trust, tracing } = this.snapshot;
+    const { trust, tracing, reserved } = this.snapshot;
     const { clock } = this.#parts;
     const { head } = down;
+    if (reserved !== null) for (const name of reserved) delete head.fields[name];
     const client = trust.client(down.peer, head);
     if (match.kind !== 'bad-path') head.path = match.path;
     const id = tracing.idFor(head, client.trusted);

@@ -57,6 +57,8 @@ class Preparation {
   readonly #estate: Estate;
   readonly #order: Order;
   readonly #upstreams = new Map<string, LiveUpstream>();
+  /** Headers that only plugins may set, on whatever route they run. */
+  readonly #reserved = new Set<string>();
   /** All that was acquired so far, to be given back where it comes to nothing. */
   readonly #leases: Lease<unknown>[] = [];
 
@@ -95,6 +97,7 @@ class Preparation {
       fallback,
       upstreams: this.#upstreams,
       trust: createTrust(plan.config.trustedProxies),
+      reserved: this.#reserved.size === 0 ? null : [...this.#reserved],
     };
     return {
       commit: (tracing, before) => {
@@ -228,7 +231,11 @@ class Preparation {
     try {
       const key = instanceKey(loaded, use, scope, owner);
       const parts = this.#hostParts(loaded, { scope, owner, name: String(use.path.at(-1)) });
-      return this.#keep(await this.#estate.instances.acquire(key, () => createInstance(loaded, use, parts)));
+      const lease = this.#keep(
+        await this.#estate.instances.acquire(key, () => createInstance(loaded, use, parts)),
+      );
+      for (const name of lease.value.hooks.reserves ?? []) this.#reserved.add(name);
+      return lease;
     } catch (error) {
       if (!(error instanceof PluginConfigError)) throw error;
       for (const issue of error.issues) issues.error(issue);

@@ -18,6 +18,8 @@ export interface Snapshot {
   /** By name. */
   readonly upstreams: ReadonlyMap<string, LiveUpstream>;
   readonly trust: Trust;
+  /** Headers that only plugins may set; null when there are none. */
+  readonly reserved: readonly string[] | null;
   readonly tracing: Tracing;
 }
 

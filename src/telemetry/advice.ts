@@ -29,6 +29,10 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
   GW_UNAUTHENTICATED: 'Look at the credential: missing, expired, of another issuer, or for another audience.',
   GW_FORBIDDEN:
     'The credential is good but not enough: compare its scopes and claims with the rules of the route.',
+  GW_ORIGIN_REFUSED:
+    'A page of another site made the request. If the site is yours, add its origin to the route (`websocket.origins`, or `origins` of the csrf plugin).',
+  GW_CREDENTIAL_ENDED:
+    'Normal where a route has `websocket.endWithToken`: the client gets a new token and connects again.',
   GW_RATE_LIMITED:
     'Find the client that asks too often (client and principal in the log). Retry-After tells clients when to come back.',
   GW_CONNECTIONS:
@@ -36,6 +40,8 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
   GW_STOPPING:
     'Normal for a moment at a shutdown. If it lasts, the load balancer keeps sending after /readyz said 503.',
   GW_NOT_READY: 'The machine’s clock went back or the worker number was lost; /readyz and the log say which.',
+  GW_AUTH_UNAVAILABLE:
+    'The issuer of the tokens, or the service that is asked, does not answer; the log says which and why. Nobody passes meanwhile.',
   GW_PLUGIN: 'The log has the plugin’s name and its error under the same trace ID.',
   GW_INTERNAL: 'A bug of the gateway: the log has the error under the same trace ID. Please report it.',
   GW_NO_ENDPOINT:

@@ -114,3 +114,36 @@ routes: [{ path: /, upstream: orders, plugins: { cors: { orgins: [] } } }]
     ]),
   );
 });
+
+test('a header that a plugin reserves is taken from every request on every route', async () => {
+  const { ask, reached } = await startPluginGateway(
+    `
+plugins: { who: {} }
+routes:
+  - { path: /a, upstream: ORIGIN }
+  - { path: /b, upstream: ORIGIN, plugins: { who: false } }
+`,
+    {
+      'plugins/who.ts': `
+import { definePlugin, z } from 'snowgate/plugin';
+export default definePlugin({
+  name: 'who',
+  summary: 'Tells who asks.',
+  config: z.strictObject({}),
+  setup: () => ({
+    reserves: ['x-user'],
+    request(x) {
+      x.request.fields['x-asked'] = String(x.received.fields['x-user']);
+    },
+  }),
+});
+`,
+    },
+  );
+  await ask('/a', { headers: { 'X-User': 'root', x_user: 'root' } });
+  await ask('/b', { headers: { 'X-User': 'root' } });
+  expect(reached.map(({ headers }) => [headers['x-user'], headers.x_user, headers['x-asked']])).toEqual([
+    [undefined, undefined, 'undefined'],
+    [undefined, undefined, undefined],
+  ]);
+});

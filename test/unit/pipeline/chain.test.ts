@@ -367,3 +367,23 @@ test('the 401 carries the challenges of the route’s authenticators, and later 
 test('a route without authenticators admits everybody', async () => {
   expect(runBefore(await chainOf({ accept: () => undefined }), exchangeOf())).toBeUndefined();
 });
+
+const forbids: Hooks = { authorize: () => refuse('GW_FORBIDDEN', 'a rule') };
+
+test('a rule that keeps the anonymous out asks for a credential, where one would be taken', async () => {
+  const login = authenticator('a', { optional: true, challenge: 'Bearer realm="x"' });
+  for (const rule of [forbids, { authorize: async () => refuse('GW_FORBIDDEN', 'a rule') }]) {
+    const chain = await chainOf(login, rule);
+    expect(await runBefore(chain, exchangeOf())).toMatchObject({
+      status: 401,
+      fields: { 'www-authenticate': ['Bearer realm="x"'] },
+      error: { code: 'GW_UNAUTHENTICATED' },
+    });
+    const known = exchangeOf({ fields: { a: 'good' } });
+    expect(await runBefore(chain, known)).toMatchObject({ status: 403, error: { code: 'GW_FORBIDDEN' } });
+  }
+  expect(runBefore(await chainOf(forbids), exchangeOf())).toMatchObject({ status: 403 });
+  expect(runBefore(await chainOf(login, { authorize: () => reply(418) }), exchangeOf())).toMatchObject({
+    status: 418,
+  });
+});

@@ -108,6 +108,7 @@ const FAULTS: [what: string, scope: Scope, setup: () => Hooks | Promise<Hooks>, 
   ['gives a hook that is no function', 'route', () => ({ accept: 5 }) as never, /"accept".*not a function/],
   ['misspells a hook', 'route', () => ({ authorise: () => undefined }) as never, /unknown hook "authorise"/],
   ['gives a wrong optional', 'route', () => ({ optional: 'no' }) as never, /optional/],
+  ['reserves what is no name', 'route', () => ({ reserves: ['X-User'] }), /reserves/],
   ['gives a wrong challenge', 'route', () => ({ challenge: 5 }) as never, /challenge/],
   [
     'accepts on an upstream',
