@@ -1,5 +1,6 @@
 /** What the rest of the gateway reads: the configuration after parsing, with every default filled in. */
 import type { EndpointSpec } from '../wire/endpoint.ts';
+import type { Resilience } from './resilience.ts';
 
 /** Where something stands in the file: keys and indexes from its root. */
 export type ConfigPath = readonly (string | number)[];
@@ -43,7 +44,7 @@ export interface UpstreamTls {
 
 export type RetryCause = 'connect' | 'reset' | 'timeout' | number;
 
-export interface Upstream {
+export interface Upstream extends Resilience {
   readonly name: string;
   readonly targets: readonly EndpointSpec[];
   readonly balance: 'round-robin' | 'random' | 'least-request';
@@ -56,11 +57,6 @@ export interface Upstream {
     readonly on: readonly RetryCause[];
     /** Retries as a part of requests, 0 to 1. */
     readonly budget: number;
-  };
-  readonly concurrency: {
-    readonly endpoint: number;
-    readonly queue: number;
-    readonly queueTimeoutMs: number;
   };
   readonly timeouts: Timeouts;
   readonly tls: UpstreamTls | null;

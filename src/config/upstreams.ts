@@ -5,6 +5,7 @@ import { Refusal } from './forms.ts';
 import { readHost } from './patterns.ts';
 import { readPlugins } from './plugins.ts';
 import type { Report } from './report.ts';
+import { checkResilience, readResilience } from './resilience.ts';
 import { type UpstreamInput, upstreamSchema } from './schema.ts';
 import type { Scope } from './scope.ts';
 import { readTls } from './tls.ts';
@@ -79,6 +80,7 @@ export function readUpstream(scope: Scope, name: string, input: UpstreamInput): 
     });
   checkHostHeader(report, input.hostHeader, [...path, 'hostHeader']);
   const upstream = fill(scope, { name, input, path });
+  checkResilience(report, input, path);
   checkTimeouts(report, upstream.timeouts, [...path, 'timeouts']);
   const plain = upstream.targets.every((target) => target.scheme === 'http');
   if (upstream.tls !== null && plain && upstream.targets.length > 0)
@@ -102,11 +104,7 @@ const plainUpstream = (
   protocol: input.protocol,
   hostHeader: input.hostHeader === 'keep' ? null : input.hostHeader,
   retry: input.retry,
-  concurrency: {
-    endpoint: input.concurrency.endpoint,
-    queue: input.concurrency.queue,
-    queueTimeoutMs: input.concurrency.queueTimeout,
-  },
+  ...readResilience(input),
   timeouts: {
     connectMs: input.timeouts.connect,
     firstByteMs: input.timeouts.firstByte,
