@@ -104,3 +104,14 @@ export function readTarget(value: string, weight: number): EndpointSpec | Refusa
 
 /** Does a word stand for a URL rather than for the name of an upstream? */
 export const looksLikeUrl = (word: string): boolean => /^[a-z][a-z0-9+.-]*:\/\//i.test(word);
+
+/** The URL of an instance, with weight 1. */
+export function targetUrl() {
+  return form<EndpointSpec>({
+    form: 'http://host:port or https://host:port',
+    json: { type: 'string' },
+    takes: ['string'],
+    remedy: TARGET,
+    read: (value) => readTarget(value as string, 1),
+  });
+}

@@ -2,11 +2,13 @@
 import { isIPv4 } from 'node:net';
 import { parseRoot } from './parse.ts';
 import { readPlugins } from './plugins.ts';
+import type { RegistryForm } from './registries/form.ts';
+import { readRegistry } from './registries/read.ts';
 import type { Report } from './report.ts';
 import { readRoute } from './routes.ts';
 import type { RootInput } from './schema.ts';
 import type { Scope } from './scope.ts';
-import type { Address, Config, PluginUses, Route, Upstream } from './types.ts';
+import type { Address, Config, PluginUses, RegistryConfig, Route, Upstream } from './types.ts';
 import { readUpstream } from './upstreams.ts';
 
 const GIB = 1024 ** 3;
@@ -105,7 +107,21 @@ const warnUnused = (report: Report, upstreams: Record<string, Upstream>, routes:
       report.onKey(upstream.path, { message: 'no route uses this upstream' }, 'warning');
 };
 
-const rootConfig = (root: RootInput, scope: Scope): Omit<Config, 'upstreams' | 'routes' | 'plugins'> => ({
+const warnUnasked = (
+  report: Report,
+  registries: Record<string, RegistryConfig>,
+  upstreams: Record<string, Upstream>,
+): void => {
+  const asked = new Set(Object.values(upstreams).map((upstream) => upstream.discover?.registry));
+  for (const { name, register, path } of Object.values(registries))
+    if (!asked.has(name) && register === null)
+      report.onKey(path, { message: 'no upstream asks this registry' }, 'warning');
+};
+
+const rootConfig = (
+  root: RootInput,
+  scope: Scope,
+): Omit<Config, 'registries' | 'upstreams' | 'routes' | 'plugins'> => ({
   version: 1,
   listen: root.listen,
   admin: root.admin,
@@ -137,11 +153,18 @@ export function assemble(scope: Scope, value: unknown): Config | null {
   if (parsed === null) return null;
   checkRoot(report, parsed.root);
   const plugins: PluginUses = readPlugins(report, parsed.root.plugins ?? {}, ['plugins']);
+  const registries: Record<string, RegistryConfig> = Object.create(null);
+  const forms = new Map<string, RegistryForm | null>();
+  for (const [name, found] of parsed.registries) {
+    forms.set(name, found?.form ?? null);
+    if (found !== null) registries[name] = readRegistry(scope, name, found);
+  }
   const upstreams: Record<string, Upstream> = Object.create(null);
   for (const [name, part] of parsed.upstreams)
-    if (part !== null) upstreams[name] = readUpstream(scope, name, part.input);
+    if (part !== null) upstreams[name] = readUpstream({ ...scope, registries: forms }, name, part);
   const routeScope = {
     report,
+    registries: forms,
     upstreamNames: [...parsed.upstreams.keys()],
     upstreams,
     bodyBytes: parsed.root.limits?.body ?? 0,
@@ -158,7 +181,8 @@ export function assemble(scope: Scope, value: unknown): Config | null {
   const named = nameRoutes(report, routes, own);
   if (report.failed) return null;
   warnUnused(report, upstreams, named);
+  warnUnasked(report, registries, upstreams);
   if (named.length === 0)
     report.warn(['routes'], { message: 'there is no route: every request is answered with 404' });
-  return { ...rootConfig(parsed.root as RootInput, scope), upstreams, plugins, routes: named };
+  return { ...rootConfig(parsed.root as RootInput, scope), registries, upstreams, plugins, routes: named };
 }

@@ -18,10 +18,13 @@ export interface SchemaNode {
   readonly form?: string;
 }
 
-/** The schema as zod gives it, with `form` on each value. */
-export function rawSchema(): SchemaNode {
-  return z.toJSONSchema(fileSchema, { io: 'input', unrepresentable: 'throw' }) as unknown as SchemaNode;
+/** A schema as zod gives it, with `form` on each value. */
+export function schemaNode(schema: z.ZodType): SchemaNode {
+  return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'throw' }) as unknown as SchemaNode;
 }
+
+/** The schema of the whole file. */
+export const rawSchema = (): SchemaNode => schemaNode(fileSchema);
 
 /** A `${…}` may stand for any plain value. */
 const REPLACEMENT: SchemaNode = { type: 'string', pattern: String.raw`\$\{` };

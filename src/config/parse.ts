@@ -1,5 +1,7 @@
-/** Reads the values of a file by the schema, part by part, so that one mistake hides no other. */
+/** Reads the values of a file by the schema, part by part. */
 import type { z } from 'zod';
+import { isMap, type Part, parseMap, parsePart } from './parse-part.ts';
+import { parseRegistries, type RegistryPart } from './registries/parse.ts';
 import type { Report } from './report.ts';
 import {
   type RootInput,
@@ -9,79 +11,18 @@ import {
   type UpstreamInput,
   upstreamSchema,
 } from './schema.ts';
-import { spotAt } from './spot.ts';
-import type { ConfigPath } from './types.ts';
-import { reportZod, unknownKey, wantsText } from './zod-issues.ts';
-
-/** What could be read of one upstream or route. */
-export interface Part<T> {
-  readonly input: T;
-  /** Keys that were left out because they were wrong. */
-  readonly lost: ReadonlySet<string>;
-}
+import { unknownKey } from './zod-issues.ts';
 
 /** What could be read; what could not is reported and absent (or null in its list). */
 export interface Parsed {
-  readonly root: Partial<Omit<RootInput, 'upstreams' | 'routes'>>;
+  readonly root: Partial<Omit<RootInput, 'registries' | 'upstreams' | 'routes'>>;
+  readonly registries: ReadonlyMap<string, RegistryPart | null>;
   readonly upstreams: ReadonlyMap<string, Part<UpstreamInput> | null>;
   readonly routes: readonly (Part<RouteInput> | null)[];
 }
 
-type Entries = Record<string | number, unknown>;
-
-const isMap = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-/** Where `${…}` gave a number and text is wanted, takes the text; true when anything changed. */
-const retype = (report: Report, holder: Entries, base: ConfigPath, paths: readonly ConfigPath[]): boolean => {
-  let changed = false;
-  for (const path of paths) {
-    const { spot, found } = spotAt(report.root, [...base, ...path]);
-    if (!found || spot.text === null) continue;
-    let parent: unknown = holder;
-    for (const step of [...base.slice(-1), ...path].slice(0, -1)) parent = (parent as Entries)[step];
-    (parent as Entries)[(path.at(-1) ?? base.at(-1))!] = spot.text;
-    changed = true;
-  }
-  return changed;
-};
-
-/** Parses `holder[key]`; undefined when it was wrong, which is then reported. */
-const parsePart = <S extends z.ZodType>(
-  report: Report,
-  schema: S,
-  holder: unknown,
-  path: ConfigPath,
-): z.output<S> | undefined => {
-  const parent = holder as Entries;
-  const key = path.at(-1)!;
-  let result = schema.safeParse(parent[key]);
-  if (!result.success && retype(report, parent, path, wantsText(result.error.issues)))
-    result = schema.safeParse(parent[key]);
-  if (result.success) return result.data;
-  reportZod({ report, value: parent[key], base: path }, result.error.issues);
-  return undefined;
-};
-
-/** As `parsePart`, but a map is given without its wrong keys where the rest can stand, so that the rest is checked too. */
-const parseMap = <S extends z.ZodType>(
-  report: Report,
-  schema: S,
-  holder: unknown,
-  path: ConfigPath,
-): Part<z.output<S>> | null => {
-  const whole = parsePart(report, schema, holder, path);
-  if (whole !== undefined) return { input: whole, lost: new Set() };
-  const value = (holder as Entries)[path.at(-1)!];
-  if (!isMap(value)) return null;
-  const wrong = schema.safeParse(value).error?.issues ?? [];
-  const lost = new Set(
-    wrong.flatMap((issue) => (issue.code === 'unrecognized_keys' ? issue.keys : [String(issue.path[0])])),
-  );
-  const rest = Object.fromEntries(Object.entries(value).filter(([key]) => !lost.has(key)));
-  const again = schema.safeParse(rest);
-  return again.success ? { input: again.data, lost } : null;
-};
+/** Keys of the root whose entries are parsed one by one. */
+const APART = new Set(['registries', 'upstreams', 'routes']);
 
 const readUpstreams = (report: Report, holder: Record<string, unknown>): Parsed['upstreams'] => {
   const found = new Map<string, Part<UpstreamInput> | null>();
@@ -127,7 +68,11 @@ export function parseRoot(report: Report, value: unknown): Parsed | null {
     if (!keys.includes(key)) report.onKey([key], unknownKey(report, [key], keys));
   const root: Record<string, unknown> = {};
   for (const [key, schema] of Object.entries(rootShape))
-    if (key !== 'upstreams' && key !== 'routes')
-      root[key] = parseMap(report, schema as z.ZodType, value, [key])?.input;
-  return { root, upstreams: readUpstreams(report, value), routes: readRoutes(report, value) };
+    if (!APART.has(key)) root[key] = parseMap(report, schema as z.ZodType, value, [key])?.input;
+  return {
+    root,
+    registries: parseRegistries(report, value),
+    upstreams: readUpstreams(report, value),
+    routes: readRoutes(report, value),
+  };
 }

@@ -1,5 +1,7 @@
 /** Writes docs/config.md: every key of gateway.yaml with its form, its default and what it is for. */
-import { rawSchema, type SchemaNode } from './json-schema.ts';
+import { rawSchema, type SchemaNode, schemaNode } from './json-schema.ts';
+import { REGISTRY_FORMS } from './registries/catalog.ts';
+import { longDiscoverSchema, registrySchema } from './registries/schema.ts';
 
 const INTRO = `# gateway.yaml
 
@@ -55,12 +57,6 @@ names add. The settings are the plugin's own: see plugins.md.
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 const code = (text: string): string => `\`${text}\``;
 
-/** The section that a key holds, where it may also hold a plain word such as `off`. */
-const sectionOr = (node: SchemaNode): SchemaNode | undefined => node.anyOf?.find(hasRows);
-
-/** A map of one key is told in a word. */
-const hasRows = (node: SchemaNode): boolean => Object.keys(node.properties ?? {}).length > 1;
-
 const isSection = (node: SchemaNode): boolean =>
   node.properties !== undefined ||
   node.items?.properties !== undefined ||
@@ -69,8 +65,7 @@ const isSection = (node: SchemaNode): boolean =>
 /** The word for the form of a value. */
 const formOf = (node: SchemaNode): string => {
   if (node.form !== undefined) return node.form;
-  if (node.anyOf !== undefined)
-    return [...new Set(node.anyOf.map((way) => (hasRows(way) ? 'see below' : formOf(way))))].join(', or ');
+  if (node.anyOf !== undefined) return [...new Set(node.anyOf.map(formOf))].join(', or ');
   if (node.items !== undefined)
     return node.items.properties === undefined ? `a list, each ${formOf(node.items)}` : 'a list of maps';
   if (typeof node.additionalProperties === 'object' && node.additionalProperties.form !== undefined)
@@ -105,12 +100,11 @@ const describe = (node: SchemaNode, path: string, lines: string[]): void => {
       )} | ${cell(value.description ?? '')} |`,
     );
   for (const [key, value] of inner) {
-    const within = sectionOr(value) ?? value;
-    if (!isSection(within)) continue;
+    if (!isSection(value)) continue;
     const at = join(path, key);
     const [below, name] =
-      within.properties !== undefined
-        ? [within, at]
+      value.properties !== undefined
+        ? [value, at]
         : value.items?.properties !== undefined
           ? [value.items, `${at}[]`]
           : [value.additionalProperties as SchemaNode, `${at}.NAME`];
@@ -119,9 +113,20 @@ const describe = (node: SchemaNode, path: string, lines: string[]): void => {
   }
 };
 
+/** Each kind of registry has keys of its own. */
+const describeRegistries = (lines: string[]): void => {
+  for (const form of REGISTRY_FORMS.values()) {
+    lines.push('', `## \`registries.NAME\` of type \`${form.type}\``, '', form.summary);
+    describe(schemaNode(registrySchema(form)), 'registries.NAME', lines);
+    lines.push('', `What \`discover\` may say of it in its long form:`);
+    describe(schemaNode(longDiscoverSchema(form)), 'upstreams.NAME.discover', lines);
+  }
+};
+
 /** The whole page, as Markdown. */
 export function configDocument(): string {
   const lines: string[] = ['', '## Keys'];
   describe(rawSchema(), '', lines);
+  describeRegistries(lines);
   return `${INTRO}${lines.join('\n')}\n${OUTRO}`;
 }

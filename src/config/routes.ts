@@ -1,6 +1,6 @@
 /** From a route as the file has it to the Route that the gateway reads, with its checks. */
 import { Refusal } from './forms.ts';
-import type { Part } from './parse.ts';
+import type { Part } from './parse-part.ts';
 import { isToken, readHost, readPath, readRewrite } from './patterns.ts';
 import { readPlugins } from './plugins.ts';
 import type { Report } from './report.ts';

@@ -16,7 +16,7 @@ import {
   text,
 } from './forms.ts';
 import { readHost, readMethod, readPath, readRewrite } from './patterns.ts';
-import { resilienceShape } from './resilience.ts';
+import { discoverSchema, registriesSchema } from './registries/schema.ts';
 import { choice, oneOrMany, section, table } from './shapes.ts';
 import { tls } from './tls.ts';
 
@@ -54,7 +54,11 @@ export const upstreamSchema = section({
       z.record(z.string(), integer(0, 1_000_000)).meta({ form: 'a map of URL to weight' }),
       z.array(text({ form: 'a URL' })),
     ])
-    .describe('The endpoints: a map of URL to weight, or a list of URLs.'),
+    .optional()
+    .describe('The endpoints: a map of URL to weight, or a list of URLs; or else `discover`.'),
+  discover: discoverSchema
+    .optional()
+    .describe('The service whose endpoints a registry knows: registry/service, or in the long form.'),
   balance: choice('round-robin', 'random', 'least-request')
     .prefault('round-robin')
     .describe('How an endpoint is chosen; round-robin is smooth and weighted.'),
@@ -71,7 +75,15 @@ export const upstreamSchema = section({
   })
     .prefault({})
     .describe('When another endpoint is tried within the same request.'),
-  ...resilienceShape,
+  concurrency: section({
+    endpoint: integer(1, 1_000_000).prefault(1024).describe('Requests in flight at one endpoint.'),
+    queue: integer(0, 1_000_000)
+      .prefault(1024)
+      .describe('Requests that wait for a place, at most; the next gets 503.'),
+    queueTimeout: duration().prefault('1s').describe('Longest wait for a place.'),
+  })
+    .prefault({})
+    .describe('How much the endpoints are given at once.'),
   timeouts: section({
     connect: timeoutShape.connect
       .prefault('1s')
@@ -110,9 +122,11 @@ export const routeSchema = section({
   headers: table(text({ form: 'text' })).describe('Headers that must have exactly these values.'),
   query: table(text({ form: 'text' })).describe('Query parameters that must have exactly these values.'),
   upstream: z
-    .union([text({ form: 'the name of an upstream, or a URL' }), weights])
+    .union([text({ form: 'the name of an upstream, registry/service, or a URL' }), weights])
     .optional()
-    .describe('Where requests go: the name of an upstream, a URL, or a map of names to weights.'),
+    .describe(
+      'Where requests go: the name of an upstream, registry/service, a URL, or a map of these to weights.',
+    ),
   stripPrefix: text({ form: 'a path', check: (value) => checked(readPath(value)) })
     .optional()
     .describe('Beginning of the path that is taken off before it is sent on.'),
@@ -242,6 +256,7 @@ export const rootShape = {
   })
     .prefault({})
     .describe('How the gateway stops.'),
+  registries: registriesSchema.describe('Where the endpoints of services are looked up, by name.'),
   upstreams: table(upstreamSchema).describe('Services behind the gateway, by name.'),
   plugins: plugins.describe('Plugins on every route, by instance name, each with its settings.'),
   routes: z

@@ -1,14 +1,13 @@
-/** The upstreams that a route names: by name, or given in place by their URL. */
+/** The upstreams that a route names: by name, or given in place as a URL or as registry/service. */
 import { looksLikeUrl, readTarget } from './addresses.ts';
 import { Refusal } from './forms.ts';
-import type { Report } from './report.ts';
+import { type DiscoverScope, readShortDiscover } from './registries/read.ts';
 import type { RouteInput } from './schema.ts';
 import { meant } from './suggest.ts';
 import type { ConfigPath, Route, Upstream } from './types.ts';
 import { upstreamInPlace } from './upstreams.ts';
 
-export interface ShareScope {
-  readonly report: Report;
+export interface ShareScope extends DiscoverScope {
   /** Names in the file, those with mistakes included. */
   readonly upstreamNames: readonly string[];
   /** Upstreams given in place are added here. */
@@ -32,6 +31,12 @@ export function resolveUpstream(
   const tell = (message: string, remedy: string | null) =>
     at.key ? report.onKey(at.path, { message, remedy }) : report.on(at.path, { message, remedy });
   if (scope.upstreamNames.includes(word)) return word;
+  if (!looksLikeUrl(word) && word.includes('/')) {
+    const discover = readShortDiscover(scope, word, at);
+    if (discover === null) return null;
+    upstreams[word] ??= upstreamInPlace(word, { targets: [], discover }, at.path);
+    return word;
+  }
   if (!looksLikeUrl(word)) {
     tell(
       `there is no upstream ${shown}`,
@@ -45,7 +50,7 @@ export function resolveUpstream(
     return null;
   }
   const name = urlName(word);
-  upstreams[name] ??= upstreamInPlace(target, name, at.path);
+  upstreams[name] ??= upstreamInPlace(name, { targets: [target], discover: null }, at.path);
   return name;
 }
 

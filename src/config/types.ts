@@ -1,6 +1,5 @@
 /** What the rest of the gateway reads: the configuration after parsing, with every default filled in. */
 import type { EndpointSpec } from '../wire/endpoint.ts';
-import type { Resilience } from './resilience-options.ts';
 
 /** Where something stands in the file: keys and indexes from its root. */
 export type ConfigPath = readonly (string | number)[];
@@ -42,11 +41,45 @@ export interface UpstreamTls {
   readonly verify: boolean;
 }
 
+/** What the gateway says of itself in a registry. */
+export interface Register {
+  readonly service: string;
+  readonly id: string;
+  readonly endpoint: EndpointSpec;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly healthUrl: string | null;
+  readonly ttlMs: number;
+}
+
+export interface RegistryConfig {
+  readonly name: string;
+  readonly type: string;
+  /** What the kind's form has read. */
+  readonly options: Readonly<Record<string, unknown>>;
+  readonly tls: UpstreamTls | null;
+  /** How long an answer that takes away much must stay the same before it is believed; 0: not at all. */
+  readonly confirmMs: number;
+  readonly register: Register | null;
+  /** Where it stands, for messages. */
+  readonly path: ConfigPath;
+}
+
+/** The service of a registry whose endpoints an upstream has. */
+export interface Discover {
+  readonly registry: string;
+  readonly service: string;
+  /** What the kind's form has read besides. */
+  readonly options: Readonly<Record<string, unknown>>;
+}
+
 export type RetryCause = 'connect' | 'reset' | 'timeout' | number;
 
-export interface Upstream extends Resilience {
+export interface Upstream {
   readonly name: string;
+  /** Empty where a registry tells. */
   readonly targets: readonly EndpointSpec[];
+  /** Null where the file names the targets. */
+  readonly discover: Discover | null;
   readonly balance: 'round-robin' | 'random' | 'least-request';
   readonly protocol: 'http1';
   /** A Host to send instead of the client's, or null. */
@@ -57,6 +90,11 @@ export interface Upstream extends Resilience {
     readonly on: readonly RetryCause[];
     /** Retries as a part of requests, 0 to 1. */
     readonly budget: number;
+  };
+  readonly concurrency: {
+    readonly endpoint: number;
+    readonly queue: number;
+    readonly queueTimeoutMs: number;
   };
   readonly timeouts: Timeouts;
   readonly tls: UpstreamTls | null;
@@ -124,7 +162,9 @@ export interface Config {
   };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly access: boolean };
   readonly shutdown: { readonly graceMs: number; readonly delayMs: number };
-  /** By name; null prototype. Upstreams given in place are here under their URL. */
+  /** By name; null prototype. */
+  readonly registries: Readonly<Record<string, RegistryConfig>>;
+  /** By name; null prototype. Upstreams given in place are here under their URL or registry/service. */
   readonly upstreams: Readonly<Record<string, Upstream>>;
   readonly plugins: PluginUses;
   readonly routes: readonly Route[];

@@ -2,10 +2,11 @@
 import { type EndpointSpec, endpointName } from '../wire/endpoint.ts';
 import { readTarget } from './addresses.ts';
 import { Refusal } from './forms.ts';
+import type { Part } from './parse-part.ts';
 import { readHost } from './patterns.ts';
 import { readPlugins } from './plugins.ts';
+import { type DiscoverScope, readDiscover } from './registries/read.ts';
 import type { Report } from './report.ts';
-import { checkResilience, readResilience } from './resilience.ts';
 import { type UpstreamInput, upstreamSchema } from './schema.ts';
 import type { Scope } from './scope.ts';
 import { readTls } from './tls.ts';
@@ -15,7 +16,11 @@ const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
 /** Above this, a stuck upstream holds requests for longer than anybody waits. */
 const LONG_MS = 600_000;
 
-const readTargets = (report: Report, targets: UpstreamInput['targets'], path: ConfigPath): EndpointSpec[] => {
+const readTargets = (
+  report: Report,
+  targets: NonNullable<UpstreamInput['targets']>,
+  path: ConfigPath,
+): EndpointSpec[] => {
   const listed = Array.isArray(targets);
   const entries: [string | number, string, number][] = listed
     ? targets.map((url, at) => [at, url, 1])
@@ -69,18 +74,46 @@ export function checkTimeouts(report: Report, timeouts: Partial<Timeouts>, path:
       });
 }
 
+export type UpstreamScope = Scope & DiscoverScope;
+
+type Ends = Pick<Upstream, 'targets' | 'discover'>;
+
+const readEnds = (scope: UpstreamScope, part: Part<UpstreamInput>, path: ConfigPath): Ends => {
+  const { report } = scope;
+  const { targets, discover } = part.input;
+  if (targets !== undefined && discover !== undefined)
+    report.onKey([...path, 'discover'], {
+      message: '`targets` and `discover` exclude each other',
+      remedy: 'Delete one of the two.',
+    });
+  else if (targets === undefined && discover === undefined && !part.lost.has('targets'))
+    report.on(path, {
+      message: '`targets` is missing',
+      remedy: 'Name the URLs of the endpoints, or the service with `discover: registry/service`.',
+    });
+  return {
+    targets: targets === undefined ? [] : readTargets(report, targets, [...path, 'targets']),
+    discover: discover === undefined ? null : readDiscover(scope, discover, [...path, 'discover']),
+  };
+};
+
 /** Reads one upstream; its mistakes are reported. */
-export function readUpstream(scope: Scope, name: string, input: UpstreamInput): Upstream {
+export function readUpstream(scope: UpstreamScope, name: string, part: Part<UpstreamInput>): Upstream {
   const path = ['upstreams', name];
   const { report } = scope;
+  const { input } = part;
   if (!NAME.test(name))
     report.onKey(path, {
       message: 'the name of an upstream is 1 to 64 letters, digits, `.`, `_` and `-`',
       remedy: 'Choose another name.',
     });
   checkHostHeader(report, input.hostHeader, [...path, 'hostHeader']);
-  const upstream = fill(scope, { name, input, path });
-  checkResilience(report, input, path);
+  const upstream: Upstream = {
+    ...plainUpstream(name, input, path),
+    ...readEnds(scope, part, path),
+    tls: input.tls === undefined ? null : readTls(scope, input.tls, [...path, 'tls']),
+    plugins: readPlugins(report, input.plugins, [...path, 'plugins']),
+  };
   checkTimeouts(report, upstream.timeouts, [...path, 'timeouts']);
   const plain = upstream.targets.every((target) => target.scheme === 'http');
   if (upstream.tls !== null && plain && upstream.targets.length > 0)
@@ -88,34 +121,35 @@ export function readUpstream(scope: Scope, name: string, input: UpstreamInput): 
   return upstream;
 }
 
-/** The upstream that a route names by its URL, with every default. */
-export function upstreamInPlace(target: EndpointSpec, url: string, path: ConfigPath): Upstream {
-  const input = upstreamSchema.parse({ targets: [url] });
-  return { ...plainUpstream(url, input, path), targets: [target], tls: null, plugins: Object.create(null) };
+/** The upstream that a route names in place, with every default. */
+export function upstreamInPlace(name: string, ends: Ends, path: ConfigPath): Upstream {
+  return {
+    ...plainUpstream(name, upstreamSchema.parse({}), path),
+    ...ends,
+    tls: null,
+    plugins: Object.create(null),
+  };
 }
 
 const plainUpstream = (
   name: string,
   input: UpstreamInput,
   path: ConfigPath,
-): Omit<Upstream, 'targets' | 'tls' | 'plugins'> => ({
+): Omit<Upstream, 'targets' | 'discover' | 'tls' | 'plugins'> => ({
   name,
   balance: input.balance,
   protocol: input.protocol,
   hostHeader: input.hostHeader === 'keep' ? null : input.hostHeader,
   retry: input.retry,
-  ...readResilience(input),
+  concurrency: {
+    endpoint: input.concurrency.endpoint,
+    queue: input.concurrency.queue,
+    queueTimeoutMs: input.concurrency.queueTimeout,
+  },
   timeouts: {
     connectMs: input.timeouts.connect,
     firstByteMs: input.timeouts.firstByte,
     idleMs: input.timeouts.idle,
   },
   path,
-});
-
-const fill = (scope: Scope, from: { name: string; input: UpstreamInput; path: ConfigPath }): Upstream => ({
-  ...plainUpstream(from.name, from.input, from.path),
-  targets: readTargets(scope.report, from.input.targets, [...from.path, 'targets']),
-  tls: from.input.tls === undefined ? null : readTls(scope, from.input.tls, [...from.path, 'tls']),
-  plugins: readPlugins(scope.report, from.input.plugins, [...from.path, 'plugins']),
 });

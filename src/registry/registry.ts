@@ -17,7 +17,7 @@ export interface RegisteredEndpoint extends EndpointSpec {
 
 export interface ServiceQuery<D = unknown> {
   readonly service: string;
-  /** What the `discover` of the registry's form has read: tag, datacenter and the like. */
+  /** What the `discover` keys of the registry's form have read: tag, datacenter and the like. */
   readonly options: D;
 }
 
@@ -104,9 +104,9 @@ export interface RegistryKind {
 }
 
 /** Joins a form and what opens it, whose types must fit each other; from here on they are one kind among others. */
-export function registryKind<O extends z.ZodType, D extends z.ZodType>(
+export function registryKind<O extends z.ZodRawShape, D extends z.ZodRawShape>(
   form: RegistryForm<O, D>,
-  open: (options: z.output<O>, parts: RegistryParts) => Registry<z.output<D>>,
+  open: (options: z.output<z.ZodObject<O>>, parts: RegistryParts) => Registry<z.output<z.ZodObject<D>>>,
 ): RegistryKind {
-  return { form, open: (options, parts) => open(options as z.output<O>, parts) };
+  return { form, open: (options, parts) => open(options as z.output<z.ZodObject<O>>, parts) };
 }

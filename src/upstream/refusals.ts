@@ -24,12 +24,12 @@ export function createRefusals(clock: Clock): Refusals {
     forget,
     note(slot) {
       if (away.has(slot)) return;
-      slot.keepOut('refused', true);
+      slot.available = false;
       away.set(
         slot,
         clock.after(AWAY_MS, () => {
           away.delete(slot);
-          slot.keepOut('refused', false);
+          slot.available = true;
         }),
       );
     },
