@@ -25,11 +25,11 @@ export interface AccessLogOptions {
   readonly onDropped?: (lines: number) => void;
 }
 
-const BATCH_SIZE = 16 * 1024;
+const BATCH_SIZE = 64 * 1024;
 const BATCH_MS = 100;
 
 /**
- * Makes an access log. Lines are gathered and handed to the destination as soon as 16 KiB are together or
+ * Makes an access log. Lines are gathered and handed to the destination as soon as 64 KiB are together or
  * 100 ms have passed; when the destination is full they are dropped and counted, so memory stays bounded.
  */
 export function createAccessLog(options: AccessLogOptions): AccessLog {

@@ -141,17 +141,17 @@ describe('the writer', () => {
     expect(clock.pending).toBe(0);
   });
 
-  test('writes before more than 16 KiB are together, whole lines in their order', () => {
+  test('writes before more than 64 KiB are together, whole lines in their order', () => {
     const clock = createManualClock();
     const { writes, destination } = collect();
     const log = createAccessLog({ destination, clock });
-    for (let at = 0; at < 200; at++) log.write(outcome({ id: String(at) }));
+    for (let at = 0; at < 800; at++) log.write(outcome({ id: String(at) }));
     expect(writes.length).toBeGreaterThan(2);
-    expect(writes.every((text) => text.length > 14 * 1024 && text.length <= 16 * 1024)).toBe(true);
+    expect(writes.every((text) => text.length > 62 * 1024 && text.length <= 64 * 1024)).toBe(true);
     log.flush();
     const lines = writes.join('').trimEnd().split('\n');
     expect(lines.map((line) => Number((JSON.parse(line) as { traceId: string }).traceId))).toEqual(
-      Array.from({ length: 200 }, (_, at) => at),
+      Array.from({ length: 800 }, (_, at) => at),
     );
   });
 
