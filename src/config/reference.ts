@@ -57,6 +57,12 @@ names add. The settings are the plugin's own: see plugins.md.
 const cell = (text: string): string => text.replaceAll('|', '\\|');
 const code = (text: string): string => `\`${text}\``;
 
+/** The section that a key holds, where it may also hold a plain word such as `off`. */
+const sectionOr = (node: SchemaNode): SchemaNode | undefined => node.anyOf?.find(hasRows);
+
+/** A map of one key is told in a word. */
+const hasRows = (node: SchemaNode): boolean => Object.keys(node.properties ?? {}).length > 1;
+
 const isSection = (node: SchemaNode): boolean =>
   node.properties !== undefined ||
   node.items?.properties !== undefined ||
@@ -65,7 +71,8 @@ const isSection = (node: SchemaNode): boolean =>
 /** The word for the form of a value. */
 const formOf = (node: SchemaNode): string => {
   if (node.form !== undefined) return node.form;
-  if (node.anyOf !== undefined) return [...new Set(node.anyOf.map(formOf))].join(', or ');
+  if (node.anyOf !== undefined)
+    return [...new Set(node.anyOf.map((way) => (hasRows(way) ? 'see below' : formOf(way))))].join(', or ');
   if (node.items !== undefined)
     return node.items.properties === undefined ? `a list, each ${formOf(node.items)}` : 'a list of maps';
   if (typeof node.additionalProperties === 'object' && node.additionalProperties.form !== undefined)
@@ -100,11 +107,12 @@ const describe = (node: SchemaNode, path: string, lines: string[]): void => {
       )} | ${cell(value.description ?? '')} |`,
     );
   for (const [key, value] of inner) {
-    if (!isSection(value)) continue;
+    const within = sectionOr(value) ?? value;
+    if (!isSection(within)) continue;
     const at = join(path, key);
     const [below, name] =
-      value.properties !== undefined
-        ? [value, at]
+      within.properties !== undefined
+        ? [within, at]
         : value.items?.properties !== undefined
           ? [value.items, `${at}[]`]
           : [value.additionalProperties as SchemaNode, `${at}.NAME`];

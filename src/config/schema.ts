@@ -17,6 +17,7 @@ import {
 } from './forms.ts';
 import { readHost, readMethod, readPath, readRewrite } from './patterns.ts';
 import { discoverSchema, registriesSchema } from './registries/schema.ts';
+import { resilienceShape } from './resilience.ts';
 import { choice, oneOrMany, section, table } from './shapes.ts';
 import { tls } from './tls.ts';
 
@@ -75,15 +76,7 @@ export const upstreamSchema = section({
   })
     .prefault({})
     .describe('When another endpoint is tried within the same request.'),
-  concurrency: section({
-    endpoint: integer(1, 1_000_000).prefault(1024).describe('Requests in flight at one endpoint.'),
-    queue: integer(0, 1_000_000)
-      .prefault(1024)
-      .describe('Requests that wait for a place, at most; the next gets 503.'),
-    queueTimeout: duration().prefault('1s').describe('Longest wait for a place.'),
-  })
-    .prefault({})
-    .describe('How much the endpoints are given at once.'),
+  ...resilienceShape,
   timeouts: section({
     connect: timeoutShape.connect
       .prefault('1s')

@@ -1,5 +1,6 @@
 /** What the rest of the gateway reads: the configuration after parsing, with every default filled in. */
 import type { EndpointSpec } from '../wire/endpoint.ts';
+import type { Resilience } from './resilience.ts';
 
 /** Where something stands in the file: keys and indexes from its root. */
 export type ConfigPath = readonly (string | number)[];
@@ -74,7 +75,7 @@ export interface Discover {
 
 export type RetryCause = 'connect' | 'reset' | 'timeout' | number;
 
-export interface Upstream {
+export interface Upstream extends Resilience {
   readonly name: string;
   /** Empty where a registry tells. */
   readonly targets: readonly EndpointSpec[];
@@ -90,11 +91,6 @@ export interface Upstream {
     readonly on: readonly RetryCause[];
     /** Retries as a part of requests, 0 to 1. */
     readonly budget: number;
-  };
-  readonly concurrency: {
-    readonly endpoint: number;
-    readonly queue: number;
-    readonly queueTimeoutMs: number;
   };
   readonly timeouts: Timeouts;
   readonly tls: UpstreamTls | null;

@@ -7,6 +7,7 @@ import { readHost } from './patterns.ts';
 import { readPlugins } from './plugins.ts';
 import { type DiscoverScope, readDiscover } from './registries/read.ts';
 import type { Report } from './report.ts';
+import { checkResilience, readResilience } from './resilience.ts';
 import { type UpstreamInput, upstreamSchema } from './schema.ts';
 import type { Scope } from './scope.ts';
 import { readTls } from './tls.ts';
@@ -114,6 +115,7 @@ export function readUpstream(scope: UpstreamScope, name: string, part: Part<Upst
     tls: input.tls === undefined ? null : readTls(scope, input.tls, [...path, 'tls']),
     plugins: readPlugins(report, input.plugins, [...path, 'plugins']),
   };
+  checkResilience(report, input, path);
   checkTimeouts(report, upstream.timeouts, [...path, 'timeouts']);
   const plain = upstream.targets.every((target) => target.scheme === 'http');
   if (upstream.tls !== null && plain && upstream.targets.length > 0)
@@ -141,11 +143,7 @@ const plainUpstream = (
   protocol: input.protocol,
   hostHeader: input.hostHeader === 'keep' ? null : input.hostHeader,
   retry: input.retry,
-  concurrency: {
-    endpoint: input.concurrency.endpoint,
-    queue: input.concurrency.queue,
-    queueTimeoutMs: input.concurrency.queueTimeout,
-  },
+  ...readResilience(input),
   timeouts: {
     connectMs: input.timeouts.connect,
     firstByteMs: input.timeouts.firstByte,

@@ -24,12 +24,12 @@ export function createRefusals(clock: Clock): Refusals {
     forget,
     note(slot) {
       if (away.has(slot)) return;
-      slot.available = false;
+      slot.keepOut('refused', true);
       away.set(
         slot,
         clock.after(AWAY_MS, () => {
           away.delete(slot);
-          slot.available = true;
+          slot.keepOut('refused', false);
         }),
       );
     },

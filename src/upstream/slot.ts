@@ -11,6 +11,14 @@ export type EndpointTransport = Transport &
     readonly connections: number;
   };
 
+/**
+ * Why a slot is passed over: it refused a connection, it does worse than the others, or its checks fail. Each has
+ * one owner, who sets it and takes it back.
+ */
+export type Absence = 'refused' | 'ejected' | 'unhealthy';
+
+const ABSENCES: readonly Absence[] = ['refused', 'ejected', 'unhealthy'];
+
 export class Slot {
   spec: EndpointSpec;
   /** `host:port`: how logs and metrics name it. */
@@ -20,12 +28,14 @@ export class Slot {
   readonly transport: EndpointTransport;
   /** Share of the traffic now; 0 takes no new calls. */
   weight: number;
-  /** False while something has found it broken; such an endpoint is used only when none is left. */
+  /** False while there is a reason to pass it over; such an endpoint is used only when none is left. */
   available: boolean;
   /** True while it may take no more calls at once. */
   full: boolean;
   /** Calls from their start to the end of their answer. */
   inFlight: number;
+  /** One bit for each absence that stands. */
+  #absences = 0;
 
   constructor(upstream: string, spec: EndpointSpec, transport: EndpointTransport) {
     this.spec = spec;
@@ -36,6 +46,22 @@ export class Slot {
     this.available = true;
     this.full = false;
     this.inFlight = 0;
+  }
+
+  /** Sets a reason to pass it over, or takes it back; the other reasons stand as they are. */
+  keepOut(why: Absence, out: boolean): void {
+    const bit = 1 << ABSENCES.indexOf(why);
+    this.#absences = out ? this.#absences | bit : this.#absences & ~bit;
+    this.available = this.#absences === 0;
+  }
+
+  isOut(why: Absence): boolean {
+    return (this.#absences & (1 << ABSENCES.indexOf(why))) !== 0;
+  }
+
+  /** All reasons that stand. */
+  get absences(): Absence[] {
+    return ABSENCES.filter((why) => this.isOut(why));
   }
 
   /** What an observer is told of where an attempt goes is the slot itself. */
