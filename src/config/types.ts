@@ -1,6 +1,6 @@
 /** What the rest of the gateway reads: the configuration after parsing, with every default filled in. */
 import type { EndpointSpec } from '../wire/endpoint.ts';
-import type { Resilience } from './resilience.ts';
+import type { Resilience } from './resilience-options.ts';
 
 /** Where something stands in the file: keys and indexes from its root. */
 export type ConfigPath = readonly (string | number)[];
