@@ -9,7 +9,6 @@ import {
   form,
   instant,
   integer,
-  percent,
   percentOrOff,
   Refusal,
   size,
@@ -18,6 +17,7 @@ import {
 import { readHost, readMethod, readPath, readRewrite } from './patterns.ts';
 import { discoverSchema, registriesSchema } from './registries/schema.ts';
 import { resilienceShape } from './resilience.ts';
+import { retry } from './retry.ts';
 import { choice, oneOrMany, section, table } from './shapes.ts';
 import { tls } from './tls.ts';
 
@@ -32,22 +32,6 @@ const timeoutShape = {
   firstByte: duration().describe('From the end of the request body to the response head.'),
   idle: duration().describe('Longest pause between two pieces of a body, and of an open WebSocket.'),
 };
-
-const cause = form<'connect' | 'reset' | 'timeout' | number>({
-  form: '`connect`, `reset`, `timeout` or a status from 400 to 599',
-  json: {
-    anyOf: [{ enum: ['connect', 'reset', 'timeout'] }, { type: 'integer', minimum: 400, maximum: 599 }],
-  },
-  takes: ['string', 'number'],
-  remedy: 'Choose from connect, reset, timeout, or a status from 400 to 599.',
-  read: (value) => {
-    if (value === 'connect' || value === 'reset' || value === 'timeout') return value;
-    const status = Number(value);
-    return Number.isInteger(status) && status >= 400 && status <= 599
-      ? status
-      : new Refusal('is no cause to try again');
-  },
-});
 
 export const upstreamSchema = section({
   targets: z
@@ -69,13 +53,7 @@ export const upstreamSchema = section({
     .describe(
       "Host that the endpoints see: the client's (keep), the endpoint's own (upstream), or this name.",
     ),
-  retry: section({
-    attempts: integer(1, 10).prefault(2).describe('All tries, the first included.'),
-    on: z.array(cause).prefault(['connect', 'reset']).describe('What is tried again, where it is safe.'),
-    budget: percent().prefault('20%').describe('Retries as a part of requests, at most.'),
-  })
-    .prefault({})
-    .describe('When another endpoint is tried within the same request.'),
+  retry: retry.prefault({}).describe('When another endpoint is tried within the same request.'),
   ...resilienceShape,
   timeouts: section({
     connect: timeoutShape.connect

@@ -1,6 +1,7 @@
 /** What the rest of the gateway reads: the configuration after parsing, with every default filled in. */
 import type { EndpointSpec } from '../wire/endpoint.ts';
 import type { Resilience } from './resilience-options.ts';
+import type { Retry } from './retry.ts';
 
 /** Where something stands in the file: keys and indexes from its root. */
 export type ConfigPath = readonly (string | number)[];
@@ -73,8 +74,6 @@ export interface Discover {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
-export type RetryCause = 'connect' | 'reset' | 'timeout' | number;
-
 export interface Upstream extends Resilience {
   readonly name: string;
   /** Empty where a registry tells. */
@@ -85,13 +84,7 @@ export interface Upstream extends Resilience {
   readonly protocol: 'http1';
   /** A Host to send instead of the client's, or null. */
   readonly hostHeader: string | null;
-  readonly retry: {
-    /** All tries, the first included. */
-    readonly attempts: number;
-    readonly on: readonly RetryCause[];
-    /** Retries as a part of requests, 0 to 1. */
-    readonly budget: number;
-  };
+  readonly retry: Retry;
   readonly timeouts: Timeouts;
   readonly tls: UpstreamTls | null;
   readonly plugins: PluginUses;

@@ -8,6 +8,7 @@ import { readPlugins } from './plugins.ts';
 import { type DiscoverScope, readDiscover } from './registries/read.ts';
 import type { Report } from './report.ts';
 import { checkResilience, readResilience } from './resilience.ts';
+import { readRetry } from './retry.ts';
 import { type UpstreamInput, upstreamSchema } from './schema.ts';
 import type { Scope } from './scope.ts';
 import { readTls } from './tls.ts';
@@ -142,7 +143,7 @@ const plainUpstream = (
   balance: input.balance,
   protocol: input.protocol,
   hostHeader: input.hostHeader === 'keep' ? null : input.hostHeader,
-  retry: input.retry,
+  retry: readRetry(input.retry),
   ...readResilience(input),
   timeouts: {
     connectMs: input.timeouts.connect,

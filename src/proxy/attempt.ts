@@ -11,7 +11,7 @@ import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, Flight, Receiver } from '../wire/transport.ts';
 import { Discard } from './attempt-discard.ts';
 import { ReplayBody } from './replay-body.ts';
-import { backOffMs, type RetryPolicy } from './retry.ts';
+import { backOffMs, type RetryPolicy, retryAfterMs, spreadMs } from './retry.ts';
 
 export interface CallParts {
   readonly clock: Clock;
@@ -112,11 +112,13 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
 
   #callWith(head: RequestHead): Call {
     const { call } = this;
-    if (head === call.head && this.#replay === null) return call;
+    const { perTryMs } = this.#policy;
+    const limited = perTryMs !== Number.POSITIVE_INFINITY;
+    if (head === call.head && this.#replay === null && !limited) return call;
     return {
       head,
       body: this.#replay === null ? null : this.#replay.next(),
-      deadlineMs: call.deadlineMs,
+      deadlineMs: limited ? Math.min(call.deadlineMs, this.#startMs + perTryMs) : call.deadlineMs,
       timeouts: call.timeouts,
       hash: call.hash,
       observer: null,
@@ -132,9 +134,9 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     }
     this.#open = false;
     this.call.observer?.attempted(head.status, null);
-    if (this.#policy.permitsStatus(head.status, this.call.head.method)) {
+    if (this.#policy.permitsStatus(head.status, this.call.head)) {
       this.#lastError = null;
-      const again = this.#choose(null);
+      const again = this.#choose(null, retryAfterMs(head.fields, this.#parts.clock.wallMs()));
       if (again !== null) {
         this.#counted = false;
         new Discard(body, this.#slot!).start();
@@ -149,13 +151,14 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   }
 
   /** Of the attempt before its head; of the body, told to its reader, after. */
-  fail(error: GatewayError): void {
+  fail(reason: GatewayError): void {
     if (this.#done) return;
     if (this.#passed) {
       this.#end();
-      this.#into?.fail(error);
+      this.#into?.fail(reason);
       return;
     }
+    const error = this.#ofThisTry(reason);
     this.#open = false;
     this.#settle();
     this.call.observer?.attempted(0, error);
@@ -163,15 +166,28 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     if (error.retry === 'unsent') this.upstream.refused(this.#slot!);
     this.#lastError = error;
     const tookMs = this.#parts.clock.nowMs() - this.#startMs;
-    const again = this.#policy.permits(error, this.call.head.method, tookMs) ? this.#choose(error) : null;
+    const again = this.#policy.permits(error, this.call.head, tookMs) ? this.#choose(error, 0) : null;
     if (again === null) this.#finish(error);
     else this.#proceed(again);
   }
 
+  /** A try knows one deadline, its own: whether the time of the whole call is over is seen here. */
+  #ofThisTry(error: GatewayError): GatewayError {
+    const { perTryMs } = this.#policy;
+    if (error.code !== 'GW_TIMEOUT' || perTryMs === Number.POSITIVE_INFINITY) return error;
+    if (this.#parts.clock.nowMs() >= this.call.deadlineMs) return error;
+    return gatewayError('GW_UPSTREAM_TIMEOUT', `${perTryMs} ms for one try, ${error.detail}`);
+  }
+
   // The next attempt
 
-  /** The slot for another attempt, or null when none is safe, allowed or possible; null error means a status. */
-  #choose(error: GatewayError | null): Slot | null {
+  /**
+   * The slot for another attempt, or null when none is safe, allowed or possible.
+   * @param error null when a status is the reason
+   * @param askedMs how long the upstream wants to be left alone
+   */
+  #choose(error: GatewayError | null, askedMs: number): Slot | null {
+    if (askedMs > this.#policy.maxRetryAfterMs) return null;
     if (this.#replay !== null && !this.#replay.replayable) return null;
     const leftMs = this.call.deadlineMs - this.#parts.clock.nowMs();
     if (leftMs <= 0) return null;
@@ -189,8 +205,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     const slot = other ?? this.upstream.pick(this.call.hash, null);
     if (slot === null) return null;
 
-    // Another endpoint, or another connection in place of a stale one, needs no pause.
-    const delayMs = other !== null || stale ? 0 : backOffMs(this.#waits, this.#parts.random);
+    const delayMs = this.#pauseMs(other !== null || stale, askedMs);
     if (delayMs >= leftMs) return null;
     // Passing over what is down costs at most one refusal per endpoint and second, so it needs no leave.
     if (stale || (unsent && other?.available === true)) this.upstream.budget.record();
@@ -198,6 +213,14 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     if (extra) this.#extraUsed = true;
     this.#delayMs = delayMs;
     return slot;
+  }
+
+  /** @param elsewhere another endpoint, or another connection in place of a stale one, needs no pause by itself */
+  #pauseMs(elsewhere: boolean, askedMs: number): number {
+    const { random } = this.#parts;
+    // The service itself asks for quiet, so that holds whichever endpoint is next.
+    if (askedMs > 0) return spreadMs(askedMs, random);
+    return elsewhere ? 0 : backOffMs(this.#waits, random);
   }
 
   #proceed(slot: Slot): void {

@@ -1,10 +1,14 @@
 /** When another try is safe and wanted, and how long to wait before it. */
-import type { Upstream } from '../config/types.ts';
+import type { Retry } from '../config/retry.ts';
 import type { GatewayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
+import { type Fields, fieldText } from '../wire/fields.ts';
+import type { RequestHead } from '../wire/heads.ts';
 
 const FIRST_BACK_OFF_MS = 25;
 const MAX_BACK_OFF_MS = 250;
+/** Added at most to a wait that the upstream asked for, as a part of it. */
+const WAIT_JITTER = 0.25;
 
 /**
  * An idle connection that the upstream closed before the request came breaks within a round trip. Broken later,
@@ -15,45 +19,60 @@ const STALE_MS = 1000;
 /** Methods whose repetition does no harm (RFC 9110 section 9.2.2). */
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
+/**
+ * True when the upstream may have the request twice. With an `Idempotency-Key` that holds for POST and PATCH too
+ * (draft-ietf-httpapi-idempotency-key-header): by it the upstream knows the second one again.
+ */
+export function isRepeatable({ method, fields }: RequestHead): boolean {
+  if (IDEMPOTENT.has(method)) return true;
+  return (method === 'POST' || method === 'PATCH') && fields['idempotency-key'] !== undefined;
+}
+
 /** The retry options of an upstream, ready for use. */
 export class RetryPolicy {
   /** All tries, the first included. */
   readonly attempts: number;
+  /** Infinity for no limit. */
+  readonly perTryMs: number;
+  readonly maxRetryAfterMs: number;
   readonly #connect: boolean;
   readonly #reset: boolean;
   readonly #timeout: boolean;
   /** Null when no status is tried again: the common answer costs no look-up. */
   readonly #statuses: ReadonlySet<number> | null;
 
-  constructor(retry: Upstream['retry']) {
+  constructor(retry: Retry) {
     const statuses = retry.on.filter((cause) => typeof cause === 'number');
     this.attempts = retry.attempts;
+    this.perTryMs = retry.perTryMs ?? Number.POSITIVE_INFINITY;
+    this.maxRetryAfterMs = retry.maxRetryAfterMs;
     this.#connect = retry.on.includes('connect');
     this.#reset = retry.on.includes('reset');
-    this.#timeout = retry.on.includes('timeout');
+    // A limit of a single try means nothing if the next one may not follow.
+    this.#timeout = retry.on.includes('timeout') || retry.perTryMs !== null;
     this.#statuses = statuses.length === 0 ? null : new Set(statuses);
   }
 
   /**
-   * True when a request of this method may be tried again after the error, if its body can be sent again.
+   * True when the request may be tried again after the error, if its body can be sent again.
    * @param tookMs from the start of the attempt to its failure
    */
-  permits(error: GatewayError, method: string, tookMs: number): boolean {
+  permits(error: GatewayError, head: RequestHead, tookMs: number): boolean {
     switch (error.retry) {
       case 'unsent':
         return this.#connect;
       case 'reused':
-        return tookMs <= STALE_MS || IDEMPOTENT.has(method);
+        return tookMs <= STALE_MS || isRepeatable(head);
       case 'idempotent':
-        return this.#wants(error) && IDEMPOTENT.has(method);
+        return this.#wants(error) && isRepeatable(head);
       case 'never':
         return false;
     }
   }
 
   /** True when an answer of this status may be thrown away for another try. */
-  permitsStatus(status: number, method: string): boolean {
-    return this.#statuses?.has(status) === true && IDEMPOTENT.has(method);
+  permitsStatus(status: number, head: RequestHead): boolean {
+    return this.#statuses?.has(status) === true && isRepeatable(head);
   }
 
   #wants(error: GatewayError): boolean {
@@ -68,4 +87,24 @@ export class RetryPolicy {
  */
 export function backOffMs(before: number, random: Random): number {
   return random.next() * Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** before);
+}
+
+/** Milliseconds to wait where the upstream asked for so many: never less, and not all at the same moment. */
+export function spreadMs(askedMs: number, random: Random): number {
+  return askedMs * (1 + WAIT_JITTER * random.next());
+}
+
+/** The one form of a date that a sender may use (RFC 9110 section 5.6.7). */
+const HTTP_DATE = /^(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/;
+
+/**
+ * Milliseconds that `Retry-After` asks for, whether in seconds or as a date (RFC 9110 section 10.2.3); 0 when it
+ * asks for nothing or is malformed.
+ * @param wallMs the time now
+ */
+export function retryAfterMs(fields: Fields, wallMs: number): number {
+  const text = fieldText(fields, 'retry-after');
+  if (text === undefined) return 0;
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1000;
+  return HTTP_DATE.test(text) ? Math.max(0, Date.parse(text) - wallMs) : 0;
 }

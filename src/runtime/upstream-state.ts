@@ -37,6 +37,9 @@ export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
   for (const { name, endpoints } of describeUpstreams(snapshot)) {
     const meter = metrics.upstream(name);
     meter.retain(new Set(endpoints.map((each) => each.endpoint)));
+    const { budget } = snapshot.upstreams.get(name)!.upstream;
+    meter.retries = budget.retries;
+    meter.retriesRefused = budget.refused;
     for (const each of endpoints) {
       const gauge = meter.endpoint(each.endpoint);
       gauge.inFlight = each.inFlight;

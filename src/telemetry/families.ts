@@ -36,6 +36,14 @@ export const FAMILIES = {
     'upstream endpoint status code',
     'Tries at an endpoint, by class of the status (none: no answer) and code.',
   ]),
+  retries: family('upstream_retries_total', 'counter', [
+    'upstream',
+    'Tries after the first one of a request.',
+  ]),
+  retriesRefused: family('upstream_retries_refused_total', 'counter', [
+    'upstream',
+    'Tries that were wanted and that the retry budget had no room for.',
+  ]),
   waiting: family('upstream_waiting', 'gauge', [
     'upstream',
     'Requests that wait for a free slot of the upstream.',

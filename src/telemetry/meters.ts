@@ -146,6 +146,8 @@ export class UpstreamMeter {
   readonly endpoints = new Map<string, EndpointMeter>();
   /** Requests that wait for a free slot. */
   waiting = 0;
+  retries = 0;
+  retriesRefused = 0;
 
   constructor(name: string) {
     this.name = name;

@@ -108,6 +108,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
     family(key, (emit) => {
       for (const meter of routes.values()) read(emit, meter);
     });
+  const byUpstream = (key: FamilyKey, read: (emit: Emit, meter: UpstreamMeter) => void) =>
+    family(key, (emit) => {
+      for (const meter of upstreams.values()) read(emit, meter);
+    });
   const byEndpoint = (key: FamilyKey, read: (emit: Emit, meter: EndpointMeter) => void) =>
     family(key, (emit) => {
       for (const upstream of upstreams.values()) {
@@ -128,9 +132,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   byEndpoint('attempts', (emit, meter) => {
     for (const cell of meter.attempts.values()) emit.value(cell.labels, cell.count);
   });
-  family('waiting', (emit) => {
-    for (const meter of upstreams.values()) emit.value(meter.labels, meter.waiting);
-  });
+  byUpstream('retries', (emit, meter) => emit.value(meter.labels, meter.retries));
+  byUpstream('retriesRefused', (emit, meter) => emit.value(meter.labels, meter.retriesRefused));
+  byUpstream('waiting', (emit, meter) => emit.value(meter.labels, meter.waiting));
   byEndpoint('healthy', (emit, meter) => emit.value(meter.labels, meter.healthy ? 1 : 0));
   byEndpoint('endpointInFlight', (emit, meter) => emit.value(meter.labels, meter.inFlight));
   byEndpoint('connections', (emit, meter) => {

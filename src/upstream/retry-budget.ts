@@ -8,6 +8,10 @@ const MIN_PER_SECOND = 3;
 export class RetryBudget {
   /** Retries as a part of requests, 0 to 1. */
   ratio: number;
+  /** Retries since the start. */
+  retries = 0;
+  /** Retries since the start that there was no room for. */
+  refused = 0;
   readonly #clock: Clock;
   readonly #requests = new Float64Array(WINDOW_SECONDS);
   readonly #retries = new Float64Array(WINDOW_SECONDS);
@@ -29,18 +33,24 @@ export class RetryBudget {
 
   /** Counts a retry that needs no leave, since it adds no load. */
   record(): void {
-    this.#retries[this.#turn()]! += 1;
-    this.#retrySum++;
+    this.#count(this.#turn());
   }
 
-  /** Asks for a retry and counts it; false means: no more now. */
+  /** Asks for a retry and counts it from now on, before any back-off; false means: no more now. */
   take(): boolean {
     const at = this.#turn();
-    if (this.#retrySum + 1 > this.#requestSum * this.ratio && this.#retries[at]! >= MIN_PER_SECOND)
+    if (this.#retrySum + 1 > this.#requestSum * this.ratio && this.#retries[at]! >= MIN_PER_SECOND) {
+      this.refused++;
       return false;
+    }
+    this.#count(at);
+    return true;
+  }
+
+  #count(at: number): void {
     this.#retries[at]! += 1;
     this.#retrySum++;
-    return true;
+    this.retries++;
   }
 
   /** Empties the seconds that have passed out of the window; gives the place of the present one. */

@@ -7,10 +7,11 @@ import type { EndpointTransport } from '../../src/upstream/slot.ts';
 import { createUpstream, type UpstreamOptions } from '../../src/upstream/upstream.ts';
 import type { Body, Sink } from '../../src/wire/body.ts';
 import type { EndpointSpec } from '../../src/wire/endpoint.ts';
-import { createFields } from '../../src/wire/fields.ts';
+import { createFields, type Fields } from '../../src/wire/fields.ts';
 import type { Call, Receiver } from '../../src/wire/transport.ts';
 import type { TunnelEnded, TunnelReceiver } from '../../src/wire/tunnel.ts';
 import { createManualClock, createSeededRandom } from './clock.ts';
+import { RETRY } from './upstream.ts';
 
 /** An answer's body that the test feeds. */
 export class HandBody implements Body {
@@ -35,7 +36,7 @@ export interface Arrival {
   /** Of a call for a tunnel. */
   readonly tunnel: TunnelReceiver | null;
   cancelled: GatewayError | null;
-  answer(status: number): HandBody;
+  answer(status: number, fields?: Fields): HandBody;
   /** Opens the tunnel; gives what ends it. */
   open(): { joined: Duplex | null; ended: TunnelEnded };
 }
@@ -72,9 +73,9 @@ export function openHands(
       to,
       tunnel,
       cancelled: null,
-      answer(status) {
+      answer(status, fields = createFields()) {
         const body = new HandBody();
-        const head = { status, fields: createFields() };
+        const head = { status, fields };
         if (tunnel === null) to.head(head, body);
         else tunnel.refuse(head, body);
         return body;
@@ -116,7 +117,7 @@ export function openHands(
     {
       name: 'test',
       balance: 'round-robin',
-      retry: { attempts: 2, on: ['connect', 'reset', 503], budget: 0.2, ...retry },
+      retry: { ...RETRY, ...retry },
       targets,
     },
     { open, clock, random },

@@ -99,7 +99,13 @@ export async function refusingSpec(weight = 1): Promise<EndpointSpec> {
   return specAt(port, weight);
 }
 
-export const RETRY: UpstreamOptions['retry'] = { attempts: 2, on: ['connect', 'reset', 503], budget: 0.2 };
+export const RETRY: UpstreamOptions['retry'] = {
+  attempts: 2,
+  on: ['connect', 'reset', 503],
+  budget: 0.2,
+  perTryMs: null,
+  maxRetryAfterMs: 2000,
+};
 
 export interface Bench {
   readonly upstream: Upstream;

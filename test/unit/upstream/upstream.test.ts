@@ -4,12 +4,13 @@ import type { EndpointTransport, Slot } from '../../../src/upstream/slot.ts';
 import { createUpstream, type UpstreamOptions } from '../../../src/upstream/upstream.ts';
 import type { EndpointSpec } from '../../../src/wire/endpoint.ts';
 import { createManualClock, createSeededRandom } from '../../kit/clock.ts';
+import { RETRY } from '../../kit/upstream.ts';
 import { closedTransport, specOf } from '../../kit/upstream-slots.ts';
 
 const OPTIONS: UpstreamOptions = {
   name: 'test',
   balance: 'round-robin',
-  retry: { attempts: 2, on: ['connect'], budget: 0.2 },
+  retry: RETRY,
 };
 
 const setUp = (targets: readonly EndpointSpec[], broken = '') => {
