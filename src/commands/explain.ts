@@ -1,5 +1,6 @@
 /** The command `snowgate explain`: which way a request would go, and why not another. */
 import { Command, InvalidArgumentError } from 'commander';
+import type { Balance } from '../config/types.ts';
 import { createRouter } from '../router/router.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from '../runtime/plan.ts';
 import { createRewrite } from '../runtime/rewrite.ts';
@@ -98,6 +99,9 @@ const verdictText = (explained: Explained, plan: Plan): string => {
 
 const seconds = (ms: number | null) => (ms === null || ms === 0 ? 'none' : `${ms / 1000} s`);
 
+const balanceText = (balance: Balance) =>
+  balance.method === 'hash' ? `hash by ${balance.by}` : balance.method;
+
 const targetLines = (target: Explained['targets'][number]): string[] => {
   const share = target.share === 1 ? '' : `, ${Number((target.share * 100).toFixed(1))}% of requests`;
   const total = target.endpoints.reduce((sum, each) => sum + each.weight, 0);
@@ -107,7 +111,7 @@ const targetLines = (target: Explained['targets'][number]): string[] => {
   const { connectMs, firstByteMs, idleMs } = target.timeouts;
   return [
     ...columns([
-      ['upstream', `${target.upstream} (${target.balance}${share})`],
+      ['upstream', `${target.upstream} (${balanceText(target.balance)}${share})`],
       ['endpoints', endpoints.join(', ')],
       ['host sent', target.hostHeader],
       [

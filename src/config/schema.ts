@@ -1,6 +1,7 @@
 /** The schema of gateway.yaml: every key, its default and its one line of description. */
 import { z } from 'zod';
 import { address, addressOrOff } from './addresses.ts';
+import { balance } from './balance.ts';
 import {
   cidr,
   duration,
@@ -44,9 +45,7 @@ export const upstreamSchema = section({
   discover: discoverSchema
     .optional()
     .describe('The service whose endpoints a registry knows: registry/service, or in the long form.'),
-  balance: choice('round-robin', 'random', 'least-request')
-    .prefault('round-robin')
-    .describe('How an endpoint is chosen; round-robin is smooth and weighted.'),
+  balance,
   protocol: choice('http1').prefault('http1').describe('The protocol spoken to the endpoints.'),
   hostHeader: text({ form: '`keep`, `upstream` or a name', max: 255 })
     .prefault('keep')

@@ -74,13 +74,25 @@ export interface Discover {
   readonly options: Readonly<Record<string, unknown>>;
 }
 
+/** How an endpoint is chosen, with the settings of the method. */
+export type Balance =
+  | { readonly method: 'round-robin' | 'random' | 'least-request' }
+  | { readonly method: 'ewma'; readonly decayMs: number }
+  | {
+      readonly method: 'hash';
+      /** A dotted word. */
+      readonly by: string;
+      /** Most calls in flight at one endpoint, as a multiple of the mean; null: no bound. */
+      readonly maxLoad: number | null;
+    };
+
 export interface Upstream extends Resilience {
   readonly name: string;
   /** Empty where a registry tells. */
   readonly targets: readonly EndpointSpec[];
   /** Null where the file names the targets. */
   readonly discover: Discover | null;
-  readonly balance: 'round-robin' | 'random' | 'least-request';
+  readonly balance: Balance;
   readonly protocol: 'http1';
   /** A Host to send instead of the client's, or null. */
   readonly hostHeader: string | null;

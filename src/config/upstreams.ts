@@ -1,6 +1,7 @@
 /** From an upstream as the file has it to the Upstream that the gateway reads, with its checks. */
 import { type EndpointSpec, endpointName } from '../wire/endpoint.ts';
 import { readTarget } from './addresses.ts';
+import { readBalance } from './balance.ts';
 import { Refusal } from './forms.ts';
 import type { Part } from './parse-part.ts';
 import { readHost } from './patterns.ts';
@@ -113,6 +114,7 @@ export function readUpstream(scope: UpstreamScope, name: string, part: Part<Upst
   const upstream: Upstream = {
     ...plainUpstream(name, input, path),
     ...readEnds(scope, part, path),
+    balance: readBalance(report, input.balance, [...path, 'balance']),
     tls: input.tls === undefined ? null : readTls(scope, input.tls, [...path, 'tls']),
     plugins: readPlugins(report, input.plugins, [...path, 'plugins']),
   };
@@ -129,6 +131,7 @@ export function upstreamInPlace(name: string, ends: Ends, path: ConfigPath): Ups
   return {
     ...plainUpstream(name, upstreamSchema.parse({}), path),
     ...ends,
+    balance: { method: 'round-robin' },
     tls: null,
     plugins: Object.create(null),
   };
@@ -138,9 +141,8 @@ const plainUpstream = (
   name: string,
   input: UpstreamInput,
   path: ConfigPath,
-): Omit<Upstream, 'targets' | 'discover' | 'tls' | 'plugins'> => ({
+): Omit<Upstream, 'targets' | 'discover' | 'balance' | 'tls' | 'plugins'> => ({
   name,
-  balance: input.balance,
   protocol: input.protocol,
   hostHeader: input.hostHeader === 'keep' ? null : input.hostHeader,
   retry: readRetry(input.retry),

@@ -23,7 +23,7 @@ export class TunnelRun extends AttemptRun implements TunnelReceiver {
   }
 
   open(head: ResponseHead, join: (client: Duplex, ended: TunnelEnded) => void): void {
-    if (!this.opened(head.status)) return;
+    if (!this.opened(head)) return;
     this.#to.open(head, (client, ended) => {
       join(client, (error) => {
         this.closed();

@@ -45,6 +45,8 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   #tries = 0;
   /** Monotonic start of the present attempt. */
   #startMs = 0;
+  /** Monotonic; from here on the endpoint is waited for. */
+  #sentMs = 0;
   /** The one try past `attempts`, for a connection refused or closed before anything was sent. */
   #extraUsed = false;
   #waits = 0;
@@ -94,6 +96,8 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     let { head } = call;
     this.#slot = slot;
     this.#startMs = this.#parts.clock.nowMs();
+    this.#sentMs = this.#startMs;
+    if (this.#replay !== null && slot.feedback !== null) this.#replay.sent ??= this.#sent;
     this.#flight = null;
     this.#open = true;
     this.#counted = true;
@@ -108,6 +112,15 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     // The attempt may have ended, and the next begun, before `dispatch` returned.
     if (attempt === this.#tries) this.#flight = flight;
     if (this.#cancelled !== null) flight.cancel(this.#cancelled);
+  }
+
+  /** A client that uploads slowly says nothing about the endpoint. */
+  readonly #sent = () => {
+    this.#sentMs = this.#parts.clock.nowMs();
+  };
+
+  #waitedMs(): number {
+    return this.#parts.clock.nowMs() - this.#sentMs;
   }
 
   #callWith(head: RequestHead): Call {
@@ -134,6 +147,8 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     }
     this.#open = false;
     this.call.observer?.attempted(head.status, null);
+    const { feedback } = this.#slot!;
+    if (feedback !== null) feedback.answered(this.#waitedMs(), head);
     if (this.#policy.permitsStatus(head.status, this.call.head)) {
       this.#lastError = null;
       const again = this.#choose(null, retryAfterMs(head.fields, this.#parts.clock.wallMs()));
@@ -164,6 +179,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     this.call.observer?.attempted(0, error);
     if (this.#done) return;
     if (error.retry === 'unsent') this.upstream.refused(this.#slot!);
+    if (error.source === 'upstream') this.#slot!.feedback?.failed(this.#waitedMs());
     this.#lastError = error;
     const tookMs = this.#parts.clock.nowMs() - this.#startMs;
     const again = this.#policy.permits(error, this.call.head, tookMs) ? this.#choose(error, 0) : null;
@@ -253,7 +269,10 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     this.#done = true;
     this.#cancelled = why;
     if (this.#alarm !== null) this.#parts.wheel.disarm(this.#alarm);
-    if (this.#open) this.call.observer?.attempted(0, why);
+    if (this.#open) {
+      this.call.observer?.attempted(0, why);
+      this.#slot!.feedback?.abandoned(this.#waitedMs());
+    }
     this.#open = false;
     if (this.#response !== null) this.#response.cancel(why);
     else this.#flight?.cancel(why);
@@ -313,11 +332,12 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   // For tunnels, which have no body whose end would tell
 
   /** The attempt has its answer and the caller has it from here. */
-  protected opened(status: number): boolean {
+  protected opened(head: ResponseHead): boolean {
     if (this.#done) return false;
     this.#open = false;
     this.#passed = true;
-    this.call.observer?.attempted(status, null);
+    this.call.observer?.attempted(head.status, null);
+    this.#slot!.feedback?.answered(this.#waitedMs(), head);
     return !this.#done;
   }
 

@@ -30,6 +30,8 @@ class AttemptBody implements Body {
 /** Stands between the source and the attempts; a chunk is passed on as it comes, and copied while that is wanted. */
 export class ReplayBody implements Sink {
   readonly length: number | null;
+  /** Called when an attempt has had the whole body. */
+  sent: (() => void) | null = null;
   readonly #source: Body;
   /** The source's: wakes it when it was told to wait. */
   #wake: (() => void) | null = null;
@@ -150,7 +152,7 @@ export class ReplayBody implements Sink {
     if (this.#closed) return;
     this.#ended = true;
     this.#trailers = trailers;
-    if (this.#replayAt < 0) this.#into?.end(trailers);
+    if (this.#replayAt < 0) this.#pass();
   }
 
   fail(error: GatewayError): void {
@@ -159,6 +161,12 @@ export class ReplayBody implements Sink {
     this.#replayAt = -1;
     this.#drop();
     this.#into?.fail(error);
+  }
+
+  #pass(): void {
+    if (this.#into === null) return;
+    this.sent?.();
+    this.#into.end(this.#trailers);
   }
 
   #pause(): boolean {
@@ -203,7 +211,7 @@ export class ReplayBody implements Sink {
     if (this.#released || this.#heldBytes > REPLAY_BYTES) this.#drop();
     into.ready = this.#wake;
     if (this.#ended) {
-      into.end(this.#trailers);
+      this.#pass();
     } else if (this.#paused) {
       this.#paused = false;
       this.#wake?.();

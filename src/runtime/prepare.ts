@@ -24,6 +24,7 @@ import { LiveRoute } from './live-route.ts';
 import { ForwardTarget, type LiveTarget } from './live-target.ts';
 import { type LiveUpstream, openUpstream, readConnectOptions, UnreadableFile } from './live-upstream.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
+import { createRequestHash } from './request-hash.ts';
 import { createRewrite } from './rewrite.ts';
 import type { Snapshot } from './snapshot.ts';
 import type { Tracing } from './tracing.ts';
@@ -178,13 +179,14 @@ class Preparation {
     { chain, live }: { chain: Chain; live: LiveUpstream },
   ): ForwardOptions {
     const route = planned.config!;
+    const upstream = this.#order.plan.config.upstreams[target.upstream]!;
     return {
       call: live.call,
       upstreamName: target.upstream,
       timeouts: target.timeouts,
       timeoutMs: route.timeoutMs,
       maxDurationMs: route.maxDurationMs,
-      hash: null,
+      hash: createRequestHash(upstream.balance, this.#estate.random),
       hostHeader: target.hostHeader,
       viaName: this.#estate.viaName,
       wheel: this.#estate.wheel,

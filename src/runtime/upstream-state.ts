@@ -21,7 +21,7 @@ export interface UpstreamState {
 export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
   return [...snapshot.upstreams].map(([name, { upstream }]) => ({
     name,
-    balance: upstream.options.balance,
+    balance: upstream.options.balance.method,
     endpoints: upstream.slots.map(({ name: endpoint, weight, available, inFlight, transport }) => ({
       endpoint,
       weight,

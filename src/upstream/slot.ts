@@ -1,5 +1,6 @@
 /** One endpoint of an upstream as balancers see it: live numbers, read at each pick. */
 import { type EndpointSpec, endpointName } from '../wire/endpoint.ts';
+import type { ResponseHead } from '../wire/heads.ts';
 import type { Transport } from '../wire/transport.ts';
 import type { Tunnel } from '../wire/tunnel.ts';
 
@@ -19,6 +20,23 @@ export type Absence = 'refused' | 'ejected' | 'unhealthy';
 
 const ABSENCES: readonly Absence[] = ['refused', 'ejected', 'unhealthy'];
 
+/** Told how the attempts at one endpoint went. */
+export interface Feedback {
+  /** @param tookMs from the end of the request, body included, to the head of the answer */
+  answered(tookMs: number, head: ResponseHead): void;
+  /** It failed before its head. */
+  failed(tookMs: number): void;
+  /** Nobody waits for its head any longer. */
+  abandoned(tookMs: number): void;
+}
+
+/** One for all slots of an upstream: while it is on, most seem broken, and that is believed of none. */
+export interface Panic {
+  on: boolean;
+}
+
+const CALM: Panic = Object.freeze({ on: false });
+
 export class Slot {
   spec: EndpointSpec;
   /** `host:port`: how logs and metrics name it. */
@@ -34,6 +52,9 @@ export class Slot {
   full: boolean;
   /** Calls from their start to the end of their answer. */
   inFlight: number;
+  /** Null while the balancer does not care. */
+  feedback: Feedback | null;
+  panic: Panic;
   /** One bit for each absence that stands. */
   #absences = 0;
 
@@ -46,6 +67,8 @@ export class Slot {
     this.available = true;
     this.full = false;
     this.inFlight = 0;
+    this.feedback = null;
+    this.panic = CALM;
   }
 
   /** Sets a reason to pass it over, or takes it back; the other reasons stand as they are. */
@@ -75,7 +98,10 @@ export function slotKey(spec: EndpointSpec): string {
   return `${spec.scheme}://${endpointName(spec)}`;
 }
 
+/** In panic, checks and bad answers are not believed; that nobody listens on a port is no matter of belief. */
+const maySend = (slot: Slot) => slot.available || (slot.panic.on && !slot.isOut('refused'));
+
 /** True when the slot may take a call now. */
 export function isUsable(slot: Slot, tried: readonly Slot[] | null): boolean {
-  return slot.weight > 0 && slot.available && !slot.full && (tried === null || !tried.includes(slot));
+  return slot.weight > 0 && !slot.full && maySend(slot) && (tried === null || !tried.includes(slot));
 }

@@ -1,10 +1,11 @@
 /** One upstream: its endpoints, who takes the next call, and how the membership changes under load. */
+import { isDeepStrictEqual } from 'node:util';
 import type { Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { EndpointSpec } from '../wire/endpoint.ts';
 import type { Balancer, Picker } from './balancers/balancer.ts';
-import { BALANCERS } from './balancers/catalog.ts';
+import { createBalancer } from './balancers/catalog.ts';
 import { Draining } from './draining.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -68,7 +69,7 @@ class LiveUpstream implements Upstream {
     this.#refusals = createRefusals(parts.clock);
     this.#draining = new Draining(parts.clock);
     this.#options = options;
-    this.#balancer = BALANCERS[options.balance].create(parts.random);
+    this.#balancer = createBalancer(options.balance, parts);
     this.#members = { slots: [], picker: this.#balancer.build([]) };
     if (options.targets !== undefined) this.update(options.targets);
   }
@@ -93,8 +94,9 @@ class LiveUpstream implements Upstream {
   update(specs: readonly EndpointSpec[], options: UpstreamOptions = this.#options): void {
     const before = this.#members.slots;
     const slots = this.#assemble(specs);
-    if (options.balance !== this.#options.balance) {
-      this.#balancer = BALANCERS[options.balance].create(this.#parts.random);
+    if (!isDeepStrictEqual(options.balance, this.#options.balance)) {
+      for (const slot of slots) slot.feedback = null;
+      this.#balancer = createBalancer(options.balance, this.#parts);
     }
     this.#options = options;
     this.budget.ratio = options.retry.budget;

@@ -116,7 +116,7 @@ export function openHands(
   const upstream = createUpstream(
     {
       name: 'test',
-      balance: 'round-robin',
+      balance: { method: 'round-robin' },
       retry: { ...RETRY, ...retry },
       targets,
     },

@@ -33,9 +33,9 @@ export function slotsOf(...weights: number[]): Slot[] {
   });
 }
 
-/** The hosts of the next `count` picks; '-' where nobody could be picked. */
+/** The hosts of the next `count` picks, each for another key; '-' where nobody could be picked. */
 export function picks(picker: Picker, count: number): string[] {
-  return Array.from({ length: count }, () => picker.pick(0, null)?.spec.host ?? '-');
+  return Array.from({ length: count }, (_, key) => picker.pick(key, null)?.spec.host ?? '-');
 }
 
 export function countBy(names: readonly string[]): Map<string, number> {

@@ -123,7 +123,7 @@ export function openBench(
   const wheel = createWheel(systemClock, 5);
   const parts = { clock: systemClock, random, wheel };
   const upstream = createUpstream(
-    { name: 'test', balance: 'round-robin', retry: { ...RETRY, ...retry }, targets },
+    { name: 'test', balance: { method: 'round-robin' }, retry: { ...RETRY, ...retry }, targets },
     {
       clock: systemClock,
       random,

@@ -1,5 +1,12 @@
 /** The seam of balancers: from the slots of an upstream to the one that takes the next call. */
+import type { Clock } from '../../kernel/clock.ts';
+import type { Random } from '../../kernel/random.ts';
 import type { Slot } from '../slot.ts';
+
+export interface BalancerParts {
+  readonly random: Random;
+  readonly clock: Clock;
+}
 
 export interface Picker {
   /**

@@ -1,7 +1,6 @@
 /** By chance and weight: no memory, so many gateways never fall into step. */
-import type { Random } from '../../kernel/random.ts';
 import type { Slot } from '../slot.ts';
-import type { Balancer, Picker } from './balancer.ts';
+import type { Balancer, BalancerParts, Picker } from './balancer.ts';
 import { Sampler } from './sample.ts';
 
 class RandomPicker implements Picker {
@@ -17,6 +16,6 @@ class RandomPicker implements Picker {
 }
 
 /** Each slot as often as its weight says, in no order. */
-export function createRandom(random: Random): Balancer {
+export function createRandom({ random }: BalancerParts): Balancer {
   return { build: (slots) => new RandomPicker(new Sampler(slots, random)) };
 }

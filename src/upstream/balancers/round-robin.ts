@@ -2,7 +2,7 @@
 import type { Random } from '../../kernel/random.ts';
 import { isUsable, type Slot } from '../slot.ts';
 import { smoothTurn } from '../smooth.ts';
-import type { Balancer, Picker } from './balancer.ts';
+import type { Balancer, BalancerParts, Picker } from './balancer.ts';
 import { type DeadlineCarry, DeadlinePicker } from './deadlines.ts';
 
 /** A smooth turn looks at every slot, so its cost grows with them; from here on the heap is cheaper. */
@@ -89,6 +89,6 @@ class RoundRobin implements Balancer {
 }
 
 /** Exactly nginx's interleaving up to 64 slots; above, each slot's share of any stretch of calls is within two. */
-export function createRoundRobin(random: Random): Balancer {
+export function createRoundRobin({ random }: BalancerParts): Balancer {
   return new RoundRobin(random);
 }

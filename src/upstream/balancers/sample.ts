@@ -7,7 +7,7 @@ const MAX_TRIES = 8;
 export class Sampler {
   readonly #slots: readonly Slot[];
   readonly #random: Random;
-  /** The largest weight seen; weights may grow while the membership stays. */
+  /** At least the largest weight; weights change while the membership stays. */
   #maxWeight: number;
 
   constructor(slots: readonly Slot[], random: Random) {
@@ -35,9 +35,20 @@ export class Sampler {
     return this.#drawFromAll(tried);
   }
 
+  /** A second slot to compare with; the same one only by chance, or where there is no other. */
+  drawOther(first: Slot, tried: readonly Slot[] | null): Slot {
+    const second = this.draw(tried);
+    // Few slots often come up twice; one more draw makes two of them work as well as many.
+    return (second === first ? this.draw(tried) : second) ?? first;
+  }
+
   #drawFromAll(tried: readonly Slot[] | null): Slot | null {
     let sum = 0;
-    for (const slot of this.#slots) if (isUsable(slot, tried)) sum += slot.weight;
+    this.#maxWeight = 0;
+    for (const slot of this.#slots) {
+      if (slot.weight > this.#maxWeight) this.#maxWeight = slot.weight;
+      if (isUsable(slot, tried)) sum += slot.weight;
+    }
     let rest = this.#random.next() * sum;
     let last: Slot | null = null;
     for (const slot of this.#slots) {

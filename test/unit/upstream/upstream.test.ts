@@ -9,7 +9,7 @@ import { closedTransport, specOf } from '../../kit/upstream-slots.ts';
 
 const OPTIONS: UpstreamOptions = {
   name: 'test',
-  balance: 'round-robin',
+  balance: { method: 'round-robin' },
   retry: RETRY,
 };
 
@@ -58,7 +58,7 @@ describe('update', () => {
     const { upstream, hosts } = setUp([specOf('a'), specOf('b')]);
     upstream.update([specOf('a'), specOf('b')], {
       ...OPTIONS,
-      balance: 'least-request',
+      balance: { method: 'least-request' },
       retry: { ...OPTIONS.retry, budget: 0.5 },
     });
     upstream.slots[0]!.inFlight = 100;
@@ -67,7 +67,7 @@ describe('update', () => {
         .split(' ')
         .filter((host) => host === 'b').length,
     ).toBeGreaterThan(10);
-    expect(upstream.options.balance).toBe('least-request');
+    expect(upstream.options.balance.method).toBe('least-request');
     expect(upstream.budget.ratio).toBe(0.5);
   });
 

@@ -1,0 +1,57 @@
+/** The look-up table of Maglev: which slot a hash belongs to, with few changes when the membership changes. */
+import { hashText, mix32 } from '../../kernel/hash.ts';
+import { type Slot, slotKey } from '../slot.ts';
+
+/**
+ * Entries of a table, a prime. Always the same, since another number would move nearly every key; even 10,000 slots
+ * get six or seven each.
+ */
+export const TABLE_SIZE = 65_537;
+
+/** How one slot goes through the table: a permutation of all places, by its name alone. */
+interface Walk {
+  readonly index: number;
+  readonly share: number;
+  readonly step: number;
+  at: number;
+  owed: number;
+}
+
+const walkOf = (slot: Slot, index: number, maxWeight: number): Walk & { readonly name: string } => {
+  const name = slotKey(slot.spec);
+  const offset = hashText(name);
+  return {
+    name,
+    index,
+    share: slot.spec.weight / maxWeight,
+    step: (mix32(offset ^ 0x5bd1e995) % (TABLE_SIZE - 1)) + 1,
+    at: offset % TABLE_SIZE,
+    owed: 0,
+  };
+};
+
+/**
+ * Fills the table by the static weights (Eisenbud et al., Maglev, NSDI 2016, section 3.4; weights as in Envoy: slots
+ * take turns, and one of half the weight takes every second turn). The same members give the same table in every
+ * gateway, whatever their order.
+ * @returns for each place an index into `slots`; null when no slot has weight
+ */
+export function maglevTable(slots: readonly Slot[]): Int32Array | null {
+  const maxWeight = slots.reduce((max, slot) => Math.max(max, slot.spec.weight), 0);
+  if (maxWeight === 0) return null;
+  const walks = slots
+    .map((slot, index) => walkOf(slot, index, maxWeight))
+    .filter((walk) => walk.share > 0)
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const table = new Int32Array(TABLE_SIZE).fill(-1);
+  for (let filled = 0; ; ) {
+    for (const walk of walks) {
+      walk.owed += walk.share;
+      if (walk.owed < 1) continue;
+      walk.owed -= 1;
+      while (table[walk.at] !== -1) walk.at = (walk.at + walk.step) % TABLE_SIZE;
+      table[walk.at] = walk.index;
+      if (++filled === TABLE_SIZE) return table;
+    }
+  }
+}
