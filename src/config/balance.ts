@@ -16,8 +16,11 @@ export const word = () =>
         compileWord(value);
         return null;
       } catch (error) {
-        if (error instanceof WordError) return new Refusal('means nothing here', `${error.message}.`);
-        throw error;
+        if (!(error instanceof WordError)) throw error;
+        return new Refusal(
+          'cannot be looked up',
+          `${error.message[0]!.toUpperCase()}${error.message.slice(1)}.`,
+        );
       }
     },
   });
