@@ -1,4 +1,5 @@
 /** The public plugin API, imported as "snowgate/plugin". */
+import type { Cluster, Redis } from 'ioredis';
 import { z } from 'zod';
 import type { Clock } from './kernel/clock.ts';
 import type { GatewayCode, GatewayError } from './kernel/errors.ts';
@@ -179,6 +180,20 @@ export interface PluginCounter {
   add(count?: number, labels?: Readonly<Record<string, string>>): void;
 }
 
+/** A connection to Redis that nobody has to wait for: while Redis is gone or slow, `up` says so. */
+export interface RedisLink {
+  /** For packages that take a client of ioredis; its commands fail at once while there is no connection. */
+  readonly client: Redis | Cluster;
+  /** What every key begins with, without a colon at its end. */
+  readonly prefix: string;
+  /** How many processes use this Redis with this prefix, as last counted; at least 1. */
+  readonly nodes: number;
+  /** False while the server that holds the key cannot be relied on: don't ask it. Turns true by itself. */
+  up(key: string): boolean;
+  /** Gives what a command on the key gives, or rejects after `redis.timeout`; three failures in a row make `up` false. */
+  within<T>(key: string, work: Promise<T>): Promise<T>;
+}
+
 /** What the gateway lends to a plugin instance. */
 export interface Host {
   /** The instance's name: its key under `plugins`. */
@@ -193,6 +208,8 @@ export interface Host {
   readonly random: Random;
   /** `snowgate_plugin_<name>_total`, counted per instance. */
   counter(name: string, help: string, labels?: readonly string[]): PluginCounter;
+  /** What `redis` in gateway.yaml names, or null. */
+  readonly redis: RedisLink | null;
   /** State shared by name among instances of this plugin; outlives edits of the configuration. */
   shared<T>(name: string, open: () => Promise<T> | T): Promise<Lease<T>>;
   /** The absolute path of a file named in the configuration, relative to gateway.yaml; a change of it reloads. */

@@ -3,8 +3,8 @@
 export interface AdminSources {
   /** The scrape, in Prometheus' text format. */
   metrics(): Promise<string>;
-  /** Whether traffic may come; `why` lists what is missing, one sentence each. */
-  ready(): { readonly ready: boolean; readonly why: readonly string[] };
+  /** Whether traffic may come; `why` lists what is missing, `degraded` what works less well, one sentence each. */
+  ready(): { readonly ready: boolean; readonly why: readonly string[]; readonly degraded: readonly string[] };
   routes(): unknown;
   upstreams(): unknown;
   /** The running configuration with its secrets hidden. */

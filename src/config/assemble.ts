@@ -2,6 +2,7 @@
 import { isIPv4 } from 'node:net';
 import { parseRoot } from './parse.ts';
 import { readPlugins } from './plugins.ts';
+import { readRedis } from './redis.ts';
 import type { RegistryForm } from './registries/form.ts';
 import { readRegistry } from './registries/read.ts';
 import type { Report } from './report.ts';
@@ -126,6 +127,7 @@ const rootConfig = (
   listen: root.listen,
   admin: root.admin,
   stateDir: scope.files.absolute(root.stateDir),
+  redis: readRedis(root.redis),
   trace: {
     id: root.trace.id,
     datacenter: root.trace.datacenter,

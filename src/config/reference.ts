@@ -84,7 +84,7 @@ const formOf = (node: SchemaNode): string => {
 
 const plainDefault = (value: unknown): string | null => {
   if (Array.isArray(value)) return value.length === 0 ? null : `[${value.join(', ')}]`;
-  return typeof value === 'object' ? null : String(value);
+  return typeof value === 'object' || value === '' ? null : String(value);
 };
 
 const defaultOf = (node: SchemaNode, required: boolean): string => {

@@ -16,6 +16,7 @@ import {
   text,
 } from './forms.ts';
 import { readHost, readMethod, readPath, readRewrite } from './patterns.ts';
+import { redis } from './redis.ts';
 import { discoverSchema, registriesSchema } from './registries/schema.ts';
 import { resilienceShape } from './resilience.ts';
 import { retry } from './retry.ts';
@@ -152,6 +153,7 @@ export const rootShape = {
   stateDir: text({ form: 'a folder' })
     .prefault('./.snowgate')
     .describe('Folder for what outlives a restart; from the folder of this file.'),
+  redis: redis().describe('Redis for limits that several gateways share; empty: they live in this process.'),
   trace: section({
     id: choice('snowflake', 'uuid')
       .prefault('snowflake')

@@ -1,5 +1,6 @@
 /** What the rest of the gateway reads: the configuration after parsing, with every default filled in. */
 import type { EndpointSpec } from '../wire/endpoint.ts';
+import type { RedisConfig } from './redis-place.ts';
 import type { Resilience } from './resilience-options.ts';
 import type { Retry } from './retry.ts';
 
@@ -143,6 +144,8 @@ export interface Config {
   readonly admin: Address | null;
   /** Absolute. */
   readonly stateDir: string;
+  /** Null: limits, locks and leases live in this process. */
+  readonly redis: RedisConfig | null;
   readonly trace: {
     readonly id: 'snowflake' | 'uuid';
     readonly datacenter: number;

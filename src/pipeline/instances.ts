@@ -121,6 +121,7 @@ export async function createInstance(
     log,
     clock: parts.clock,
     random: parts.random,
+    redis: parts.redis,
     instance: name,
     slot: slot.slot,
     counter: (counter, help, labels) => parts.counter(counter, help, labels),

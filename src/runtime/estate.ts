@@ -1,5 +1,6 @@
 /** What outlives configurations and is shared by them: upstreams, plugin instances, clocks, metrics, the log. */
 import { dirname, resolve } from 'node:path';
+import type { RedisConnection } from '../clients/redis.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import { createTable, type Table } from '../kernel/table.ts';
@@ -15,6 +16,8 @@ export interface Estate extends Machinery {
   readonly instances: Table<Instance>;
   /** State that plugins share by name. */
   readonly shared: Table<unknown>;
+  /** By what they connect to. */
+  readonly redis: Table<RedisConnection>;
   readonly traces: TraceSources;
   readonly metrics: Metrics;
   readonly log: Logger;
@@ -70,6 +73,7 @@ export function createEstate(parts: EstateParts): Estate {
     shared: createTable((value, key) =>
       track(`the shared state "${key}" could not be closed`, closeShared(value)),
     ),
+    redis: createTable((redis) => track('Redis could not be left', redis.close())),
     traces: createTraceSources({
       clock,
       random,

@@ -43,6 +43,8 @@ export interface Readiness {
   readonly ready: boolean;
   /** What stands against it. */
   readonly why: string[];
+  /** What works less well than it should, though traffic may come. */
+  readonly degraded: string[];
 }
 
 export interface Gateway {
@@ -129,13 +131,17 @@ class LiveGateway implements Gateway {
     const why: string[] = [];
     if (this.#stopping !== null) why.push('the gateway is stopping');
     if (!this.snapshot.tracing.ready) why.push('no trace IDs can be made: the clock went backwards');
-    return { ready: why.length === 0, why };
+    const trouble = this.snapshot.redis?.trouble ?? null;
+    return { ready: why.length === 0, why, degraded: trouble === null ? [] : [trouble] };
   }
 
   measure(): void {
-    measureUpstreams(this.snapshot, this.#options.metrics);
+    const { metrics } = this.#options;
+    const { redis } = this.snapshot;
+    measureUpstreams(this.snapshot, metrics);
+    metrics.redis(redis && { up: redis.trouble === null, nodes: redis.nodes });
     for (const listener of this.listeners.open) {
-      this.#options.metrics.listener(listener.name).connections = listener.connections;
+      metrics.listener(listener.name).connections = listener.connections;
     }
   }
 

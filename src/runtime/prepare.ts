@@ -1,5 +1,7 @@
 /** Acquires everything that a plan needs, so that putting it in force is one assignment that cannot fail. */
+import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
+import { RedisConnection } from '../clients/redis.ts';
 import { suggest } from '../config/suggest.ts';
 import type { Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Lease } from '../kernel/table.ts';
@@ -58,6 +60,7 @@ class Preparation {
   readonly #estate: Estate;
   readonly #order: Order;
   readonly #upstreams = new Map<string, LiveUpstream>();
+  #redis: RedisConnection | null = null;
   /** Headers that only plugins may set, on whatever route they run. */
   readonly #reserved = new Set<string>();
   /** All that was acquired so far, to be given back where it comes to nothing. */
@@ -83,6 +86,7 @@ class Preparation {
 
   async #prepare(): Promise<Prepared> {
     const { plan, issues } = this.#order;
+    this.#redis = (await this.#acquireRedis())?.value ?? null;
     for (const config of Object.values(plan.config.upstreams)) await this.#openUpstream(config);
     // Routes acquire the upstreams too; one that no route uses need not stay.
     const own = [...this.#leases];
@@ -97,6 +101,7 @@ class Preparation {
       routes,
       fallback,
       upstreams: this.#upstreams,
+      redis: this.#redis,
       trust: createTrust(plan.config.trustedProxies),
       reserved: this.#reserved.size === 0 ? null : [...this.#reserved],
     };
@@ -112,6 +117,24 @@ class Preparation {
       },
       discard: () => this.#discard(),
     };
+  }
+
+  /** A digest, since the settings hold a password. */
+  get #redisKey(): string {
+    const { redis } = this.#order.plan.config;
+    return redis === null ? '' : hash('sha256', JSON.stringify(redis));
+  }
+
+  async #acquireRedis(): Promise<Lease<RedisConnection> | null> {
+    const { redis: settings } = this.#order.plan.config;
+    if (settings === null) return null;
+    const { redis, clock, random, log } = this.#estate;
+    const lease = await redis.acquire(this.#redisKey, async () => {
+      const opened = new RedisConnection(settings, 'snowgate-limits', { clock, random, log });
+      await opened.open();
+      return opened;
+    });
+    return this.#keep(lease);
   }
 
   async #openUpstream(config: UpstreamConfig): Promise<void> {
@@ -149,6 +172,9 @@ class Preparation {
       slotCount = Math.max(slotCount, live.chain.slotCount);
       targets.push({ weight: target.weight, value: live });
     }
+    // The last to be given back: plugins may want it while they are disposed of.
+    const redis = await this.#acquireRedis();
+    if (redis !== null) leases.push(redis);
     return new LiveRoute({
       plan: planned,
       chain,
@@ -231,7 +257,7 @@ class Preparation {
       return null;
     }
     try {
-      const key = instanceKey(loaded, use, scope, owner);
+      const key = `${instanceKey(loaded, use, scope, owner)} ${this.#redisKey}`;
       const parts = this.#hostParts(loaded, { scope, owner, name: String(use.path.at(-1)) });
       const lease = this.#keep(
         await this.#estate.instances.acquire(key, () => createInstance(loaded, use, parts)),
@@ -256,6 +282,7 @@ class Preparation {
       log: log.child(name),
       clock,
       random,
+      redis: this.#redis,
       counter: (counter, help, labels = []) => metrics.pluginCounter(name, { name: counter, help, labels }),
       // The table forgets what type a name stands for; one plugin writes and reads its own names.
       shared: <T>(key: string, open: () => Promise<T> | T) =>

@@ -1,4 +1,5 @@
 /** All that a request needs to know, compiled from one configuration and never changed afterwards. */
+import type { RedisConnection } from '../clients/redis.ts';
 import type { Config } from '../config/types.ts';
 import type { Router } from '../router/router.ts';
 import type { Trust } from './client.ts';
@@ -17,6 +18,8 @@ export interface Snapshot {
   readonly fallback: LiveRoute;
   /** By name. */
   readonly upstreams: ReadonlyMap<string, LiveUpstream>;
+  /** Null where the configuration names none. */
+  readonly redis: RedisConnection | null;
   readonly trust: Trust;
   /** Headers that only plugins may set; null when there are none. */
   readonly reserved: readonly string[] | null;

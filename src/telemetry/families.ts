@@ -89,6 +89,14 @@ export const FAMILIES = {
     'worker source',
     'Always 1; the worker number in trace IDs and where it came from (config, hostname, lease, random).',
   ]),
+  redisUp: family('redis_up', 'gauge', [
+    '',
+    '1 while Redis answers in time, 0 while limits go on as their onStoreFailure says; absent without `redis`.',
+  ]),
+  redisNodes: family('redis_nodes', 'gauge', [
+    '',
+    'Gateways on this Redis, as they count themselves; local limits are divided by it while Redis is away.',
+  ]),
   logDropped: family('access_log_dropped_lines_total', 'counter', [
     '',
     'Lines of the access log lost because their reader was too slow.',

@@ -27,6 +27,11 @@ export interface Retained {
   readonly instances?: ReadonlySet<string>;
 }
 
+export interface RedisState {
+  readonly up: boolean;
+  readonly nodes: number;
+}
+
 export interface Metrics {
   /** The meters of a name, the same one each time: ask once and keep it. */
   route(name: string): RouteMeter;
@@ -40,6 +45,8 @@ export interface Metrics {
   started(hash: string): void;
   /** The worker number in trace IDs and where it came from. */
   traceWorker(worker: number, source: string): void;
+  /** How Redis is, or null without any. */
+  redis(state: RedisState | null): void;
   logDropped(lines: number): void;
   /** How many plugin files have been loaded since the start. */
   pluginModules(count: number): void;
@@ -98,6 +105,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   let reloadTime = 0;
   let configInfo: Labels | null = null;
   let workerInfo: Labels | null = null;
+  let redis: RedisState | null = null;
   let logDropped = 0;
   let modules = 0;
   const build = { version: options.version, node: process.version };
@@ -161,6 +169,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
   family('traceWorker', (emit) => {
     if (workerInfo !== null) emit.value(workerInfo, 1);
   });
+  family('redisUp', (emit) => {
+    if (redis !== null) emit.value({}, redis.up ? 1 : 0);
+  });
+  family('redisNodes', (emit) => {
+    if (redis !== null) emit.value({}, redis.nodes);
+  });
   family('logDropped', (emit) => emit.value({}, logDropped));
   family('modules', (emit) => emit.value({}, modules));
 
@@ -193,6 +207,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     traceWorker(worker, source) {
       workerInfo = { worker: String(worker), source };
+    },
+    redis(state) {
+      redis = state;
     },
     logDropped(lines) {
       logDropped += lines;

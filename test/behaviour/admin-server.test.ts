@@ -21,7 +21,7 @@ interface Options {
 const start = async ({ host = '127.0.0.1', token = null, sources = {} }: Options = {}) => {
   const all: AdminSources = {
     metrics: async () => '# nothing\n',
-    ready: () => ({ ready: true, why: [] }),
+    ready: () => ({ ready: true, why: [], degraded: [] }),
     routes: () => [{ name: 'orders' }],
     upstreams: () => [],
     config: () => ({ listen: ':8080' }),
@@ -61,12 +61,12 @@ test('serves the metrics as Prometheus wants them', async () => {
 test('is healthy as long as it answers, and ready when the gateway is', async () => {
   let ready = false;
   const port = await start({
-    sources: { ready: () => ({ ready, why: ready ? [] : ['no worker number yet'] }) },
+    sources: { ready: () => ({ ready, why: ready ? [] : ['no worker number yet'], degraded: [] }) },
   });
   expect((await ask(port, '/healthz')).status).toBe(200);
   const before = await ask(port, '/readyz');
   expect(before.status).toBe(503);
-  expect(await before.json()).toEqual({ ready: false, why: ['no worker number yet'] });
+  expect(await before.json()).toEqual({ ready: false, why: ['no worker number yet'], degraded: [] });
   ready = true;
   expect((await ask(port, '/readyz')).status).toBe(200);
 });

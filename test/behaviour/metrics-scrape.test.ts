@@ -15,7 +15,7 @@ const start = async () => {
   const metrics = createMetrics({ clock: systemClock, version: '1.2.3' });
   const sources = {
     metrics: () => metrics.render(),
-    ready: () => ({ ready: true, why: [] }),
+    ready: () => ({ ready: true, why: [], degraded: [] }),
     routes: () => [],
     upstreams: () => [],
     config: () => ({}),

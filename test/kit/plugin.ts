@@ -57,6 +57,7 @@ export function testHost(scope: Scope = 'route', owner = scope === 'global' ? ''
     log: keepingLogger(),
     clock: createManualClock(),
     random: createSeededRandom(1),
+    redis: null,
     counts,
     held: () => table.size,
     counter: (name) => ({ add: (count = 1) => void counts.set(name, (counts.get(name) ?? 0) + count) }),

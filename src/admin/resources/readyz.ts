@@ -9,6 +9,6 @@ export const readyz: Resource = {
   summary: '200 while traffic may come, else 503 with the reasons: the probe for a load balancer.',
   answer: ({ sources }) => {
     const state = sources.ready();
-    return json({ ready: state.ready, why: state.why }, state.ready ? 200 : 503);
+    return json({ ready: state.ready, why: state.why, degraded: state.degraded }, state.ready ? 200 : 503);
   },
 };

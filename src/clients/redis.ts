@@ -1,0 +1,196 @@
+/** One connection to Redis with a budget for every answer: while Redis is gone or slow, nobody waits for it. */
+import calculateSlot from 'cluster-key-slot';
+import { Cluster } from 'ioredis';
+import type { Clock } from '../kernel/clock.ts';
+import type { Random } from '../kernel/random.ts';
+import type { PluginLogger, RedisLink } from '../plugin.ts';
+import { Census } from './census.ts';
+import { Circuit } from './circuit.ts';
+import { createRedisClient, type RedisClient, type RedisPlace } from './redis-options.ts';
+
+export interface RedisSettings extends RedisPlace {
+  /** What every key begins with. */
+  readonly prefix: string;
+  /** Longest wait for an answer. */
+  readonly timeoutMs: number;
+}
+
+export interface RedisParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Pick<PluginLogger, 'warn' | 'info'>;
+}
+
+/** Did not answer within the budget; whether it did what it was asked to is unknown. */
+export class RedisTimeout extends Error {}
+
+/** How long a start waits for the first connection. */
+const FIRST_MS = 1000;
+/** How long a goodbye may take. */
+const QUIT_MS = 500;
+
+/** A key on the same node of a Cluster. */
+const besides = (key: string): string => (key.includes('{') ? `${key}:probe` : `{${key}}:probe`);
+
+export class RedisConnection implements RedisLink {
+  readonly client: RedisClient;
+  readonly prefix: string;
+  readonly #settings: RedisSettings;
+  readonly #parts: RedisParts;
+  readonly #census: Census;
+  /** One for each node of a Cluster, else one. */
+  readonly #circuits = new Map<string, Circuit>();
+  /** Null until the first connection stands or is given up. */
+  #wasUp: boolean | null = null;
+  #lastError = '';
+  #closing = false;
+
+  constructor(settings: RedisSettings, name: string, parts: RedisParts) {
+    this.#settings = settings;
+    this.#parts = parts;
+    this.prefix = settings.prefix;
+    this.client = createRedisClient(settings, name);
+    const censusKey = `${settings.prefix}:nodes`;
+    this.#census = new Census({
+      client: this.client,
+      clock: parts.clock,
+      key: censusKey,
+      id: Buffer.from(parts.random.bytes(8)).toString('hex'),
+      within: (work) => this.within(censusKey, work),
+      up: () => this.up(censusKey),
+    });
+  }
+
+  get nodes(): number {
+    return this.#census.count;
+  }
+
+  /** Why Redis cannot be relied on now, or null. */
+  get trouble(): string | null {
+    if (this.client.status !== 'ready') return `Redis is not connected${this.#because()}`;
+    const silent = [...this.#circuits].filter(([, circuit]) => circuit.open).map(([node]) => node);
+    if (silent.length === 0) return null;
+    const which = silent.join('') === '' ? 'Redis' : `Redis (${silent.join(', ')})`;
+    return `${which} does not answer within ${this.#settings.timeoutMs} ms${this.#because()}`;
+  }
+
+  /** Connects; comes back when the connection stands, or after a second without one. Never fails. */
+  async open(): Promise<void> {
+    const { clock } = this.#parts;
+    const first = Promise.withResolvers<void>();
+    const timer = clock.after(FIRST_MS, first.resolve);
+    this.client.on('error', (error: Error) => this.#failed(error));
+    this.client.on('node error', (error: Error) => this.#failed(error));
+    this.client.on('ready', () => {
+      first.resolve();
+      this.#changed();
+      this.#census.beat();
+    });
+    for (const event of ['close', 'end'])
+      this.client.on(event, () => this.#wasUp !== null && this.#changed());
+    // Its failure comes as an event too, and it goes on trying.
+    this.client.connect().catch((error: Error) => this.#failed(error));
+    await first.promise;
+    timer.cancel();
+    this.#changed();
+  }
+
+  up(key: string): boolean {
+    return this.client.status === 'ready' && this.#circuits.get(this.#nodeOf(key))?.open !== true;
+  }
+
+  within<T>(key: string, work: Promise<T>): Promise<T> {
+    const circuit = this.#circuitOf(key);
+    return new Promise<T>((resolve, reject) => {
+      let settled = false;
+      const fail = (error: Error) => {
+        if (settled) return;
+        settled = true;
+        this.#lastError = error.message;
+        circuit.failed();
+        reject(error);
+      };
+      const timer = this.#parts.clock.after(this.#settings.timeoutMs, () => {
+        // After a stall of our own the answer may already lie in the socket: it is read before this runs.
+        setImmediate(() => fail(new RedisTimeout('no answer in time')));
+      });
+      work.then(
+        (value) => {
+          timer.cancel();
+          if (settled) return;
+          settled = true;
+          circuit.succeeded();
+          resolve(value);
+        },
+        (error: Error) => {
+          timer.cancel();
+          fail(error);
+        },
+      );
+    });
+  }
+
+  /** Says goodbye after the commands that are under way. Never fails. */
+  async close(): Promise<void> {
+    this.#closing = true;
+    for (const circuit of this.#circuits.values()) circuit.close();
+    await this.#census.leave();
+    const late = Promise.withResolvers<void>();
+    const timer = this.#parts.clock.after(QUIT_MS, late.resolve);
+    const quit = this.client.status === 'ready' ? this.client.quit() : Promise.resolve();
+    await Promise.race([quit.catch(() => undefined), late.promise]);
+    timer.cancel();
+    this.client.disconnect();
+  }
+
+  #nodeOf(key: string): string {
+    const { client } = this;
+    return client instanceof Cluster ? (client.slots[calculateSlot(key)]?.[0] ?? '') : '';
+  }
+
+  #circuitOf(key: string): Circuit {
+    const node = this.#nodeOf(key);
+    let circuit = this.#circuits.get(node);
+    if (circuit === undefined) {
+      circuit = new Circuit({
+        clock: this.#parts.clock,
+        probe: () => this.#probe(besides(key)),
+        reconnect: () => this.client.disconnect(true),
+        changed: () => this.#changed(),
+      });
+      this.#circuits.set(node, circuit);
+    }
+    return circuit;
+  }
+
+  /** A write, because a demoted master answers reads. */
+  #probe(key: string): Promise<unknown> {
+    const { client } = this;
+    if (client.status !== 'ready') return Promise.reject(new Error('not connected'));
+    const late = Promise.withResolvers<never>();
+    const timer = this.#parts.clock.after(this.#settings.timeoutMs, () => late.reject(new RedisTimeout()));
+    return Promise.race([client.set(key, 1, 'PX', 1000), late.promise]).finally(() => timer.cancel());
+  }
+
+  #because(): string {
+    return this.#lastError === '' ? '' : ` (${this.#lastError})`;
+  }
+
+  #failed(error: Error): void {
+    this.#lastError = error.message;
+  }
+
+  /** Tells the log, once for each change. */
+  #changed(): void {
+    if (this.#closing) return;
+    const { log } = this.#parts;
+    const { trouble } = this;
+    const isUp = trouble === null;
+    if (isUp === this.#wasUp) return;
+    if (!isUp)
+      log.warn('Redis cannot be used: limits go on as their onStoreFailure says', { cause: trouble });
+    else if (this.#wasUp === false) log.info('Redis can be used again');
+    if (isUp) this.#lastError = '';
+    this.#wasUp = isUp;
+  }
+}
