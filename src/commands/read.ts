@@ -30,7 +30,8 @@ export async function readChecked(file: string): Promise<ReadPlan> {
   if (read.plan === null) return read;
   const metrics = createMetrics({ clock: systemClock, version: version(), process: false });
   const estate = createEstate({ file, clock: systemClock, random: systemRandom, metrics, log });
-  const prepared = await prepare(estate, { plan: read.plan, catalog: read.catalog, issues: read.issues });
+  const { plan, catalog, issues } = read;
+  const prepared = await prepare(estate, { plan, catalog, issues, rehearsal: true });
   prepared.discard();
   estate.wheel.stop();
   return read;

@@ -14,6 +14,7 @@ const isName = (host: string): boolean =>
   ) &&
   !/(^|\.)\d+$/.test(host);
 
+/** An IPv4 address or a name. */
 const isHost = (host: string): boolean => isIPv4(host) || isName(host);
 
 /** `host:port`, IPv6 in brackets; port 0 lets the system choose. */
@@ -115,3 +116,10 @@ export function targetUrl() {
     read: (value) => readTarget(value as string, 1),
   });
 }
+
+/** Can this be connected to? An address or a name, IPv6 without brackets, and a port. */
+export const isReachable = (host: string, port: number): boolean =>
+  (isHost(host) || (isIPv6(host) && !host.includes('%'))) &&
+  Number.isInteger(port) &&
+  port > 0 &&
+  port <= 65_535;

@@ -46,14 +46,14 @@ const keyText = (node: unknown): string => {
 
 class Reader {
   readonly #report: Report;
-  readonly #values: Values;
+  readonly #values: Values | null;
   readonly #anchors = new Map<string, unknown>();
   readonly #open = new Set<unknown>();
   #aliased = 0;
   #insideAlias = 0;
   #tooMany = false;
 
-  constructor(report: Report, values: Values) {
+  constructor(report: Report, values: Values | null) {
     this.#report = report;
     this.#values = values;
   }
@@ -87,9 +87,9 @@ class Reader {
   #scalar(node: Scalar, key: number | null): Read {
     if (node.anchor !== undefined) this.#anchors.set(node.anchor, node);
     const offset = offsetOf(node, key ?? 0);
-    if (typeof node.value !== 'string' || !node.value.includes('${'))
+    if (this.#values === null || typeof node.value !== 'string' || !node.value.includes('${'))
       return { value: node.value, spot: leaf(key, node.value === null ? (key ?? offset) : offset) };
-    const done = this.#interpolate(node.value, offset);
+    const done = this.#interpolate(node.value, offset, this.#values);
     const value =
       node.type === 'PLAIN' && done.whole && done.changed && !done.fromFile ? typed(done.text) : done.text;
     const text = typeof value === 'string' ? null : done.text;
@@ -99,8 +99,8 @@ class Reader {
     };
   }
 
-  #interpolate(text: string, offset: number): Interpolated {
-    const done = interpolate(text, this.#values);
+  #interpolate(text: string, offset: number, values: Values): Interpolated {
+    const done = interpolate(text, values);
     for (const problem of done.problems) this.#report.at(offset, problem);
     return done;
   }
@@ -190,8 +190,8 @@ class Reader {
     const trap = flow && pair.value === null && node.type === 'PLAIN' ? colonTrap(key) : null;
     if (trap !== null) this.#report.at(offset, trap);
     if (trap !== null) return null;
-    if (key.includes('${')) {
-      const done = this.#interpolate(key, offset);
+    if (this.#values !== null && key.includes('${')) {
+      const done = this.#interpolate(key, offset, this.#values);
       if (done.fromFile) this.#report.at(offset, { message: 'a key cannot come from a file' });
       if (done.problems.length > 0 || done.fromFile) return null;
       key = done.text;
@@ -217,8 +217,11 @@ const reportSyntax = (report: Report, errors: readonly YAMLError[]): void => {
   }
 };
 
-/** Reads the one document of a file; null when its syntax is wrong, which the report then says. */
-export function readDocument(report: Report, values: Values): Read | null {
+/**
+ * Reads the one document of a file; null when its syntax is wrong, which the report then says.
+ * @param values what `${…}` stands for; null: for nothing, it is text as any other
+ */
+export function readDocument(report: Report, values: Values | null): Read | null {
   const { text } = report.source;
   try {
     // Its own check of unique keys costs the square of their number; ours does not.

@@ -10,7 +10,6 @@ import { createFields, type Fields } from '../wire/fields.ts';
 import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, Flight, Receiver } from '../wire/transport.ts';
 import { Discard } from './attempt-discard.ts';
-import { tellDeadline } from './deadline.ts';
 import { ReplayBody } from './replay-body.ts';
 import { backOffMs, type RetryPolicy, retryAfterMs, spreadMs } from './retry.ts';
 
@@ -87,7 +86,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   start(): void {
     this.upstream.budget.request();
     const slot = this.upstream.pick(this.call.hash, null);
-    if (slot === null) this.#finish(gatewayError('GW_NO_ENDPOINT', this.upstream.name));
+    if (slot === null) this.#finish(gatewayError('GW_NO_ENDPOINT', this.upstream.whyNone()));
     else this.#launch(slot);
   }
 
@@ -104,14 +103,12 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     this.#counted = true;
     slot.inFlight++;
     const { observer } = call;
-    if (observer !== null && observer.changesHead !== false) head = copyHead(head);
-    const deadlineMs = Math.min(call.deadlineMs, this.#startMs + this.#policy.perTryMs);
-    tellDeadline(head.fields, deadlineMs - this.#startMs);
     if (observer !== null) {
+      if (observer.changesHead !== false) head = copyHead(head);
       observer.attempt(head, slot);
       if (this.#done) return;
     }
-    const flight = this.dispatch(slot, this.#callWith(head, deadlineMs));
+    const flight = this.dispatch(slot, this.#callWith(head));
     // The attempt may have ended, and the next begun, before `dispatch` returned.
     if (attempt === this.#tries) this.#flight = flight;
     if (this.#cancelled !== null) flight.cancel(this.#cancelled);
@@ -126,13 +123,15 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     return this.#parts.clock.nowMs() - this.#sentMs;
   }
 
-  #callWith(head: RequestHead, deadlineMs: number): Call {
+  #callWith(head: RequestHead): Call {
     const { call } = this;
-    if (head === call.head && this.#replay === null && deadlineMs === call.deadlineMs) return call;
+    const { perTryMs } = this.#policy;
+    const limited = perTryMs !== Number.POSITIVE_INFINITY;
+    if (head === call.head && this.#replay === null && !limited) return call;
     return {
       head,
       body: this.#replay === null ? null : this.#replay.next(),
-      deadlineMs,
+      deadlineMs: limited ? Math.min(call.deadlineMs, this.#startMs + perTryMs) : call.deadlineMs,
       timeouts: call.timeouts,
       hash: call.hash,
       observer: null,
@@ -259,7 +258,8 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     // Picked afresh: much may have changed, and the slot chosen before may be gone.
     const { hash } = this.call;
     const slot = this.upstream.pick(hash, this.#tried) ?? this.upstream.pick(hash, null);
-    if (slot === null) this.#finish(this.#lastError ?? gatewayError('GW_NO_ENDPOINT', this.upstream.name));
+    if (slot === null)
+      this.#finish(this.#lastError ?? gatewayError('GW_NO_ENDPOINT', this.upstream.whyNone()));
     else this.#launch(slot);
   }
 

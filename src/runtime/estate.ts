@@ -9,10 +9,12 @@ import type { Instance } from '../pipeline/instances.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { LiveUpstream, Machinery } from './live-upstream.ts';
+import { Registries } from './registries.ts';
 import { createTraceSources, type TraceSources } from './trace-sources.ts';
 
 export interface Estate extends Machinery {
   readonly upstreams: Table<LiveUpstream>;
+  readonly registries: Registries;
   readonly instances: Table<Instance>;
   /** State that plugins share by name. */
   readonly shared: Table<unknown>;
@@ -60,15 +62,15 @@ export function createEstate(parts: EstateParts): Estate {
     closing.add(tracked);
   };
   const wheel = createWheel(clock);
+  const folder = dirname(resolve(parts.file));
   return {
     clock,
     random,
     metrics,
     log,
     wheel,
-    upstreams: createTable(({ upstream }) =>
-      track('an upstream could not be closed', upstream.close(DRAIN_MS)),
-    ),
+    upstreams: createTable((live) => track('an upstream could not be closed', live.close(DRAIN_MS))),
+    registries: new Registries({ clock, random, log, folder, closing: track }),
     instances: createTable((instance) => track('a plugin could not be disposed of', instance.dispose())),
     shared: createTable((value, key) =>
       track(`the shared state "${key}" could not be closed`, closeShared(value)),
@@ -81,7 +83,7 @@ export function createEstate(parts: EstateParts): Estate {
       closing: (work) => track('a worker number could not be given back', work),
     }),
     viaName: `snowgate-${Buffer.from(random.bytes(4)).toString('hex')}`,
-    folder: dirname(resolve(parts.file)),
+    folder,
     async close() {
       let late = false;
       const over = Promise.withResolvers<void>();

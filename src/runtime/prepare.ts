@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { RedisConnection } from '../clients/redis.ts';
 import { suggest } from '../config/suggest.ts';
-import type { Upstream as UpstreamConfig } from '../config/types.ts';
+import type { RegistryConfig, Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Lease } from '../kernel/table.ts';
 import { type Chain, compileChain } from '../pipeline/chain.ts';
 import {
@@ -24,17 +24,22 @@ import type { Estate } from './estate.ts';
 import type { IssueList } from './issue-list.ts';
 import { LiveRoute } from './live-route.ts';
 import { ForwardTarget, type LiveTarget } from './live-target.ts';
-import { type LiveUpstream, openUpstream, readConnectOptions, UnreadableFile } from './live-upstream.ts';
+import { type LiveUpstream, openUpstream, readConnectOptions } from './live-upstream.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
+import type { Followed, LiveRegistry } from './registries.ts';
 import { createRequestHash } from './request-hash.ts';
+
 import { createRewrite } from './rewrite.ts';
 import type { Snapshot } from './snapshot.ts';
+import { UnreadableFile } from './tls-files.ts';
 import type { Tracing } from './tracing.ts';
 
 export interface Order {
   readonly plan: Plan;
   readonly catalog: ReadonlyMap<string, LoadedPlugin>;
   readonly issues: IssueList;
+  /** True: only to see whether it would do; no registry is opened. */
+  readonly rehearsal?: boolean;
 }
 
 export interface Prepared {
@@ -63,7 +68,10 @@ class Preparation {
   #redis: RedisConnection | null = null;
   /** Headers that only plugins may set, on whatever route they run. */
   readonly #reserved = new Set<string>();
-  /** All that was acquired so far, to be given back where it comes to nothing. */
+  readonly #registries: Lease<LiveRegistry>[] = [];
+  /** Services that are followed, by the upstream that has their endpoints. */
+  readonly #followed = new Map<string, Lease<Followed>>();
+  /** All else that was acquired so far, to be given back where it comes to nothing. */
   readonly #leases: Lease<unknown>[] = [];
 
   constructor(estate: Estate, order: Order) {
@@ -81,7 +89,37 @@ class Preparation {
   }
 
   #discard(): void {
-    for (const lease of this.#leases) lease.release();
+    for (const lease of [...this.#leases, ...this.#followed.values(), ...this.#registries]) lease.release();
+  }
+
+  /** Opens what the configuration names and follows the services, waiting a moment for their first answers. */
+  async #openRegistries(): Promise<readonly Lease<LiveRegistry>[]> {
+    const { plan, issues, rehearsal = false } = this.#order;
+    const { registries, upstreams } = plan.config;
+    if (rehearsal || issues.refused) return [];
+    for (const registry of Object.values(registries)) await this.#openRegistry(registry);
+    if (issues.refused) return [];
+    for (const { name, discover } of Object.values(upstreams)) {
+      if (discover === null) continue;
+      const registry = registries[discover.registry]!;
+      this.#followed.set(
+        name,
+        await this.#estate.registries.follow(registry, discover, plan.config.stateDir),
+      );
+    }
+    await this.#estate.registries.settled([...this.#followed.values()].map((lease) => lease.value));
+    return this.#registries;
+  }
+
+  async #openRegistry(config: RegistryConfig): Promise<void> {
+    const { plan, issues } = this.#order;
+    try {
+      this.#registries.push(await this.#estate.registries.open(config, plan.config.stateDir));
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      const path = error instanceof UnreadableFile ? error.path : config.path;
+      issues.error({ message: `the registry cannot be opened: ${error.message}`, path });
+    }
   }
 
   async #prepare(): Promise<Prepared> {
@@ -93,6 +131,7 @@ class Preparation {
     const routes: LiveRoute[] = [];
     for (const route of plan.routes) routes.push(await this.#route(route));
     const fallback = await this.#route(plan.fallback);
+    const registries = await this.#openRegistries();
     const parts: Omit<Snapshot, 'tracing'> = {
       plan,
       config: plan.config,
@@ -102,6 +141,7 @@ class Preparation {
       fallback,
       upstreams: this.#upstreams,
       redis: this.#redis,
+      registries,
       trust: createTrust(plan.config.trustedProxies),
       reserved: this.#reserved.size === 0 ? null : [...this.#reserved],
     };
@@ -109,7 +149,7 @@ class Preparation {
       commit: (tracing, before) => {
         for (const [name, live] of this.#upstreams) {
           const config = plan.config.upstreams[name]!;
-          live.upstream.update(config.targets, config);
+          live.apply(config, this.#followed.get(name) ?? null);
         }
         followSplits(routes, before?.routes ?? []);
         for (const lease of own) lease.release();

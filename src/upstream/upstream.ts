@@ -21,6 +21,8 @@ export interface UpstreamParts {
   readonly open: (spec: EndpointSpec) => EndpointTransport;
   readonly clock: Clock;
   readonly random: Random;
+  /** Why there is no endpoint at all, for the log. */
+  readonly whyEmpty?: () => string;
 }
 
 export interface Upstream {
@@ -34,6 +36,8 @@ export interface Upstream {
    * ignored: a chance is better than none.
    */
   pick(hash: number, tried: readonly Slot[] | null): Slot | null;
+  /** Why `pick` gave none, for the log. */
+  whyNone(): string;
   /** Tells that a slot could not be connected to: it is passed over for a second. */
   refused(slot: Slot): void;
   /**
@@ -84,6 +88,12 @@ class LiveUpstream implements Upstream {
 
   pick(hash: number, tried: readonly Slot[] | null): Slot | null {
     return this.#members.picker.pick(hash, tried) ?? this.#panic(tried);
+  }
+
+  whyNone(): string {
+    const count = this.#members.slots.length;
+    if (count > 0) return `${this.name}: none of its endpoints (${count}) can be used`;
+    return `${this.name}: ${this.#parts.whyEmpty?.() ?? 'it has no endpoint'}`;
   }
 
   refused(slot: Slot): void {

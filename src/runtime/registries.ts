@@ -1,0 +1,129 @@
+/** The registries that are open and the services that are followed: shared by upstreams, kept through reloads. */
+import { hash } from 'node:crypto';
+import { resolve } from 'node:path';
+import type { Discover, RegistryConfig } from '../config/types.ts';
+import type { Clock } from '../kernel/clock.ts';
+import type { Random } from '../kernel/random.ts';
+import { createTable, type Lease, type Table } from '../kernel/table.ts';
+import { REGISTRY_KINDS } from '../registry/catalog.ts';
+import { Membership } from '../registry/membership.ts';
+import type { Registry } from '../registry/registry.ts';
+import { createSnapshots } from '../registry/snapshots.ts';
+import type { Logger } from '../telemetry/logger.ts';
+import { readTlsFiles } from './tls-files.ts';
+
+/** How long a start or a reload waits for the first answers; those that come later are taken up then. */
+const FIRST_ANSWERS_MS = 1500;
+
+export interface RegistriesParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** Relative file names start here. */
+  readonly folder: string;
+  /** Takes over the promise of something that is being closed. */
+  readonly closing: (what: string, work: Promise<void>) => void;
+}
+
+/** A registry that is open, with what a configuration says of it. */
+export interface LiveRegistry {
+  readonly registry: Registry;
+  readonly config: RegistryConfig;
+  readonly key: string;
+}
+
+/** A service that is followed. */
+export interface Followed {
+  readonly discover: Discover;
+  readonly membership: Membership;
+}
+
+/** Why there is no endpoint, as a sentence's end. */
+export function whyEmpty(followed: Followed | null): string {
+  if (followed === null) return 'it has no endpoint';
+  const { registry, service } = followed.discover;
+  const { from, failure } = followed.membership.state();
+  if (from !== 'nothing') return `the registry ${registry} knows no endpoint of ${service}`;
+  return failure === null
+    ? `the registry ${registry} has not answered yet`
+    : `the registry ${registry} has never answered: ${failure}`;
+}
+
+interface Held extends Followed {
+  readonly registry: Lease<LiveRegistry>;
+}
+
+export class Registries {
+  readonly #parts: RegistriesParts;
+  readonly #open: Table<Registry>;
+  readonly #followed: Table<Held>;
+
+  constructor(parts: RegistriesParts) {
+    this.#parts = parts;
+    const { closing } = parts;
+    this.#open = createTable((registry) => closing('a registry could not be closed', registry.close()));
+    this.#followed = createTable(({ membership, registry }) =>
+      closing(
+        'a service could not be let go of',
+        membership.close().finally(() => registry.release()),
+      ),
+    );
+  }
+
+  /**
+   * Shares an open registry, or opens it.
+   * @throws UnreadableFile, or what opening it gives
+   */
+  async open(config: RegistryConfig, stateDir: string): Promise<Lease<LiveRegistry>> {
+    const { clock, random, log, folder } = this.#parts;
+    const tls = readTlsFiles(config.tls, [...config.path, 'tls']);
+    const text = JSON.stringify([config.type, config.options, tls, stateDir]);
+    const key = `${config.name} ${hash('sha256', text)}`;
+    const lease = await this.#open.acquire(key, () =>
+      REGISTRY_KINDS.get(config.type)!.open(config.options, {
+        name: config.name,
+        clock,
+        random,
+        log: log.child(config.name),
+        tls,
+        stateDir,
+        resolveFile: (name) => resolve(folder, name),
+      }),
+    );
+    return { value: { registry: lease.value, config, key }, release: () => lease.release() };
+  }
+
+  /** Shares a service that is followed, or begins to follow it. What was known of it before is there at once. */
+  async follow(config: RegistryConfig, discover: Discover, stateDir: string): Promise<Lease<Followed>> {
+    const { clock, log } = this.#parts;
+    const registry = await this.open(config, stateDir);
+    const { service, options } = discover;
+    const key = `${registry.value.key} ${JSON.stringify([config.confirmMs, service, options])}`;
+    let taken = false;
+    const begin = async (): Promise<Held> => {
+      taken = true;
+      const own = log.child(config.name);
+      const membership = new Membership({
+        registry: registry.value.registry,
+        query: { service, options },
+        clock,
+        log: own,
+        confirmMs: config.confirmMs,
+        snapshots: createSnapshots(stateDir, config.name, own),
+      });
+      await membership.open();
+      return { discover, membership, registry };
+    };
+    const lease = await this.#followed.acquire(key, begin);
+    if (!taken) registry.release();
+    return lease;
+  }
+
+  /** Waits until each has heard from its registry, good or bad, but for a short time only. */
+  async settled(followed: readonly Followed[]): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const timer = this.#parts.clock.after(FIRST_ANSWERS_MS, over.resolve);
+    await Promise.race([Promise.all(followed.map(({ membership }) => membership.ready)), over.promise]);
+    timer.cancel();
+  }
+}
