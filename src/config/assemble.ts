@@ -182,6 +182,8 @@ export function assemble(scope: Scope, value: unknown): Config | null {
   }
   const named = nameRoutes(report, routes, own);
   if (report.failed) return null;
+  // Only now are those there too that routes name in place.
+  for (const name in upstreams) upstreams[name] = { ...upstreams[name]!, zone: parsed.root.zone ?? null };
   warnUnused(report, upstreams, named);
   warnUnasked(report, registries, upstreams);
   if (named.length === 0)

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { address, addressOrOff } from './addresses.ts';
 import { balance } from './balance.ts';
+import { choosingShape } from './choosing.ts';
 import {
   cidr,
   duration,
@@ -47,6 +48,7 @@ export const upstreamSchema = section({
     .optional()
     .describe('The service whose endpoints a registry knows: registry/service, or in the long form.'),
   balance,
+  ...choosingShape,
   protocol: choice('http1').prefault('http1').describe('The protocol spoken to the endpoints.'),
   hostHeader: text({ form: '`keep`, `upstream` or a name', max: 255 })
     .prefault('keep')
@@ -150,6 +152,11 @@ export const rootShape = {
   admin: addressOrOff()
     .prefault('127.0.0.1:8081')
     .describe('Address of /metrics, /healthz, /readyz and the API; off for none.'),
+  zone: text({ form: 'a name', max: 64 })
+    .optional()
+    .describe(
+      'Where this gateway stands: endpoints of the same zone are preferred while enough of them are available.',
+    ),
   stateDir: text({ form: 'a folder' })
     .prefault('./.snowgate')
     .describe('Folder for what outlives a restart; from the folder of this file.'),

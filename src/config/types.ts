@@ -94,6 +94,12 @@ export interface Upstream extends Resilience {
   /** Null where the file names the targets. */
   readonly discover: Discover | null;
   readonly balance: Balance;
+  /** Endpoints of this zone are preferred; null: all are as near as each other. */
+  readonly zone: string | null;
+  /** How long a new endpoint takes to its whole share; 0: it has it at once. */
+  readonly slowStartMs: number;
+  /** Below this part of available endpoints checks and ejections are not believed, 0 to 1. */
+  readonly panicBelow: number;
   readonly protocol: 'http1';
   /** A Host to send instead of the client's, or null. */
   readonly hostHeader: string | null;

@@ -2,6 +2,7 @@
 import { type EndpointSpec, endpointName } from '../wire/endpoint.ts';
 import { readTarget } from './addresses.ts';
 import { readBalance } from './balance.ts';
+import { readChoosing } from './choosing.ts';
 import { Refusal } from './forms.ts';
 import type { Part } from './parse-part.ts';
 import { readHost } from './patterns.ts';
@@ -145,6 +146,8 @@ const plainUpstream = (
   name,
   protocol: input.protocol,
   hostHeader: input.hostHeader === 'keep' ? null : input.hostHeader,
+  zone: null,
+  ...readChoosing(input),
   retry: readRetry(input.retry),
   ...readResilience(input),
   timeouts: {

@@ -10,7 +10,7 @@ import { createFields, type Fields } from '../wire/fields.ts';
 import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, Flight, Receiver } from '../wire/transport.ts';
 import { Discard } from './attempt-discard.ts';
-import { ReplayBody } from './replay-body.ts';
+import { type BodyWatcher, ReplayBody } from './replay-body.ts';
 import { backOffMs, type RetryPolicy, retryAfterMs, spreadMs } from './retry.ts';
 
 export interface CallParts {
@@ -33,7 +33,7 @@ const copyHead = (head: RequestHead): RequestHead => {
  * Receives from the connection and is what the caller holds: flight and response body in one, so that a call
  * costs one object. Subclasses say how an attempt is sent and how the caller is told.
  */
-export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
+export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWatcher {
   protected readonly call: Call;
   protected readonly upstream: Upstream;
   readonly #parts: CallParts;
@@ -97,7 +97,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     this.#slot = slot;
     this.#startMs = this.#parts.clock.nowMs();
     this.#sentMs = this.#startMs;
-    if (this.#replay !== null && slot.feedback !== null) this.#replay.sent ??= this.#sent;
+    if (this.#replay !== null && slot.feedback !== null) this.#replay.watcher = this;
     this.#flight = null;
     this.#open = true;
     this.#counted = true;
@@ -115,9 +115,9 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   }
 
   /** A client that uploads slowly says nothing about the endpoint. */
-  readonly #sent = () => {
+  bodySent(): void {
     this.#sentMs = this.#parts.clock.nowMs();
-  };
+  }
 
   #waitedMs(): number {
     return this.#parts.clock.nowMs() - this.#sentMs;

@@ -6,6 +6,10 @@ import type { Fields } from '../wire/fields.ts';
 /** Held at most for one call; past it there is no other try. */
 export const REPLAY_BYTES = 65_536;
 
+export interface BodyWatcher {
+  bodySent(): void;
+}
+
 /** The body as one attempt has it; once the next attempt has its own, this one has no say any more. */
 class AttemptBody implements Body {
   readonly #replay: ReplayBody;
@@ -30,8 +34,8 @@ class AttemptBody implements Body {
 /** Stands between the source and the attempts; a chunk is passed on as it comes, and copied while that is wanted. */
 export class ReplayBody implements Sink {
   readonly length: number | null;
-  /** Called when an attempt has had the whole body. */
-  sent: (() => void) | null = null;
+  /** Told each time that an attempt has had the whole body. */
+  watcher: BodyWatcher | null = null;
   readonly #source: Body;
   /** The source's: wakes it when it was told to wait. */
   #wake: (() => void) | null = null;
@@ -165,7 +169,7 @@ export class ReplayBody implements Sink {
 
   #pass(): void {
     if (this.#into === null) return;
-    this.sent?.();
+    this.watcher?.bodySent();
     this.#into.end(this.#trailers);
   }
 

@@ -46,6 +46,8 @@ export class Slot {
   readonly transport: EndpointTransport;
   /** Share of the traffic now; 0 takes no new calls. */
   weight: number;
+  /** By what the load that the endpoint reports multiplies its static weight. */
+  lift: number;
   /** False while there is a reason to pass it over; such an endpoint is used only when none is left. */
   available: boolean;
   /** True while it may take no more calls at once. */
@@ -64,6 +66,7 @@ export class Slot {
     this.upstream = upstream;
     this.transport = transport;
     this.weight = spec.weight;
+    this.lift = 1;
     this.available = true;
     this.full = false;
     this.inFlight = 0;
@@ -85,6 +88,12 @@ export class Slot {
   /** All reasons that stand. */
   get absences(): Absence[] {
     return ABSENCES.filter((why) => this.isOut(why));
+  }
+
+  /** Another balancer begins: what the one before knew of the slot is nothing to it. */
+  forgetFeedback(): void {
+    this.feedback = null;
+    this.lift = 1;
   }
 
   /** What an observer is told of where an attempt goes is the slot itself. */

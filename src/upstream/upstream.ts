@@ -4,17 +4,21 @@ import type { Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { EndpointSpec } from '../wire/endpoint.ts';
-import type { Balancer, Picker } from './balancers/balancer.ts';
+import type { Balancer } from './balancers/balancer.ts';
 import { createBalancer } from './balancers/catalog.ts';
 import { Draining } from './draining.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { type EndpointTransport, Slot, slotKey } from './slot.ts';
+import { Tier } from './tier.ts';
+import { Tiers } from './tiers.ts';
+import { Weights } from './weights.ts';
 
-export type UpstreamOptions = Pick<UpstreamConfig, 'name' | 'balance' | 'retry'> & {
-  /** The endpoints to start with; none means that `update` brings them. */
-  readonly targets?: readonly EndpointSpec[];
-};
+export type UpstreamOptions = Pick<UpstreamConfig, 'name' | 'balance' | 'retry'> &
+  Partial<Pick<UpstreamConfig, 'panicBelow' | 'slowStartMs' | 'zone'>> & {
+    /** The endpoints to start with; none means that `update` brings them. */
+    readonly targets?: readonly EndpointSpec[];
+  };
 
 export interface UpstreamParts {
   /** Opens what carries calls to one endpoint; a throw refuses the whole change. */
@@ -32,8 +36,8 @@ export interface Upstream {
   readonly slots: readonly Slot[];
   readonly budget: RetryBudget;
   /**
-   * The slot for the next call, null when none may take it. Where every endpoint counts as broken, that is
-   * ignored: a chance is better than none.
+   * The slot for the next call, null when none may take it. Where too many count as broken, that is not believed,
+   * and where all do, a chance is better than none.
    */
   pick(hash: number, tried: readonly Slot[] | null): Slot | null;
   /** Why `pick` gave none, for the log. */
@@ -49,10 +53,16 @@ export interface Upstream {
   close(graceMs: number): Promise<void>;
 }
 
-/** The slots and the picker over them, always of one membership. */
+/** The slots and who picks among them, always of one membership. */
 interface Membership {
   readonly slots: readonly Slot[];
-  readonly picker: Picker;
+  readonly tiers: Tiers;
+}
+
+/** One for the slots of the own zone, or for all where there are no zones, and one for the others. */
+interface Balancers {
+  readonly near: Balancer;
+  readonly far: Balancer;
 }
 
 class LiveUpstream implements Upstream {
@@ -61,10 +71,10 @@ class LiveUpstream implements Upstream {
   readonly #parts: UpstreamParts;
   readonly #refusals: Refusals;
   readonly #draining: Draining;
+  readonly #weights: Weights;
   #options: UpstreamOptions;
-  #balancer: Balancer;
+  #balancers: Balancers;
   #members: Membership;
-  #turn = 0;
 
   constructor(options: UpstreamOptions, parts: UpstreamParts) {
     this.name = options.name;
@@ -73,8 +83,9 @@ class LiveUpstream implements Upstream {
     this.#refusals = createRefusals(parts.clock);
     this.#draining = new Draining(parts.clock);
     this.#options = options;
-    this.#balancer = createBalancer(options.balance, parts);
-    this.#members = { slots: [], picker: this.#balancer.build([]) };
+    this.#weights = new Weights(parts.clock);
+    this.#balancers = this.#createBalancers();
+    this.#members = this.#membership([]);
     if (options.targets !== undefined) this.update(options.targets);
   }
 
@@ -87,7 +98,7 @@ class LiveUpstream implements Upstream {
   }
 
   pick(hash: number, tried: readonly Slot[] | null): Slot | null {
-    return this.#members.picker.pick(hash, tried) ?? this.#panic(tried);
+    return this.#members.tiers.pick(hash, tried);
   }
 
   whyNone(): string {
@@ -104,20 +115,21 @@ class LiveUpstream implements Upstream {
   update(specs: readonly EndpointSpec[], options: UpstreamOptions = this.#options): void {
     const before = this.#members.slots;
     const slots = this.#assemble(specs);
-    if (!isDeepStrictEqual(options.balance, this.#options.balance)) {
-      for (const slot of slots) slot.feedback = null;
-      this.#balancer = createBalancer(options.balance, this.#parts);
-    }
+    const sameBalance = isDeepStrictEqual(options.balance, this.#options.balance);
     this.#options = options;
     this.budget.ratio = options.retry.budget;
-    this.#members = { slots, picker: this.#balancer.build(slots) };
+    if (!sameBalance) {
+      for (const slot of slots) slot.forgetFeedback();
+      this.#balancers = this.#createBalancers();
+    }
+    this.#members = this.#membership(slots);
     const staying = new Set(slots);
     for (const slot of before) if (!staying.has(slot)) this.#drain(slot);
   }
 
   async close(graceMs: number): Promise<void> {
     const { slots } = this.#members;
-    this.#members = { slots: [], picker: this.#balancer.build([]) };
+    this.#members = this.#membership([]);
     this.#refusals.clear();
     const closing = slots.map((slot) => slot.transport.close(graceMs));
     await Promise.all([...closing, this.#draining.close(graceMs)]);
@@ -141,11 +153,7 @@ class LiveUpstream implements Upstream {
       throw error;
     }
     // Nothing can fail any more: now those that stay take their new weights.
-    for (const spec of specs.toReversed()) {
-      const slot = wanted.get(slotKey(spec))!;
-      slot.spec = spec;
-      slot.weight = spec.weight;
-    }
+    for (const spec of specs.toReversed()) wanted.get(slotKey(spec))!.spec = spec;
     return [...wanted.values()];
   }
 
@@ -154,16 +162,25 @@ class LiveUpstream implements Upstream {
     this.#draining.add(slot);
   }
 
-  /** Only when nobody is available: any slot with weight, in turn, that is not full and not tried. */
-  #panic(tried: readonly Slot[] | null): Slot | null {
-    const { slots } = this.#members;
-    for (const slot of slots) if (slot.available && slot.weight > 0) return null;
-    const start = this.#turn++;
-    for (let step = 0; step < slots.length; step++) {
-      const slot = slots[(start + step) % slots.length]!;
-      if (slot.weight > 0 && !slot.full && (tried === null || !tried.includes(slot))) return slot;
-    }
-    return null;
+  #createBalancers(): Balancers {
+    const create = () => createBalancer(this.#options.balance, this.#parts);
+    return { near: create(), far: create() };
+  }
+
+  #membership(slots: readonly Slot[]): Membership {
+    const { balance, zone = null, panicBelow = 0, slowStartMs = 0 } = this.#options;
+    const { near, far } = this.#balancers;
+    const here = zone === null ? slots : slots.filter((slot) => slot.spec.zone === zone);
+    const zoned = here.length > 0 && here.length < slots.length;
+    const lifting = near.lift === undefined ? [] : zoned ? [near, far] : [near];
+    this.#weights.update(slots, { slowStartMs, balancers: lifting });
+    const others = zoned ? slots.filter((slot) => slot.spec.zone !== zone) : [];
+    const tiers = new Tiers(new Tier(zoned ? here : slots, near), zoned ? new Tier(others, far) : null, {
+      panicBelow,
+      byHash: balance.method === 'hash',
+      random: this.#parts.random,
+    });
+    return { slots, tiers };
   }
 }
 

@@ -21,4 +21,6 @@ export interface Picker {
 export interface Balancer {
   /** Makes the picker of a new membership; the picker of the build before must not be used any more. */
   build(slots: readonly Slot[]): Picker;
+  /** Where weights follow the load: sets the lift of each slot. Called twice a second. */
+  lift?(): void;
 }
