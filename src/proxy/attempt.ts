@@ -10,6 +10,7 @@ import { createFields, type Fields } from '../wire/fields.ts';
 import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, Flight, Receiver } from '../wire/transport.ts';
 import { Discard } from './attempt-discard.ts';
+import { tellDeadline } from './deadline.ts';
 import { type BodyWatcher, ReplayBody } from './replay-body.ts';
 import { backOffMs, type RetryPolicy, retryAfterMs, spreadMs } from './retry.ts';
 
@@ -103,12 +104,14 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
     this.#counted = true;
     slot.inFlight++;
     const { observer } = call;
+    if (observer !== null && observer.changesHead !== false) head = copyHead(head);
+    const deadlineMs = Math.min(call.deadlineMs, this.#startMs + this.#policy.perTryMs);
+    tellDeadline(head.fields, deadlineMs - this.#startMs);
     if (observer !== null) {
-      if (observer.changesHead !== false) head = copyHead(head);
       observer.attempt(head, slot);
       if (this.#done) return;
     }
-    const flight = this.dispatch(slot, this.#callWith(head));
+    const flight = this.dispatch(slot, this.#callWith(head, deadlineMs));
     // The attempt may have ended, and the next begun, before `dispatch` returned.
     if (attempt === this.#tries) this.#flight = flight;
     if (this.#cancelled !== null) flight.cancel(this.#cancelled);
@@ -123,15 +126,13 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
     return this.#parts.clock.nowMs() - this.#sentMs;
   }
 
-  #callWith(head: RequestHead): Call {
+  #callWith(head: RequestHead, deadlineMs: number): Call {
     const { call } = this;
-    const { perTryMs } = this.#policy;
-    const limited = perTryMs !== Number.POSITIVE_INFINITY;
-    if (head === call.head && this.#replay === null && !limited) return call;
+    if (head === call.head && this.#replay === null && deadlineMs === call.deadlineMs) return call;
     return {
       head,
       body: this.#replay === null ? null : this.#replay.next(),
-      deadlineMs: limited ? Math.min(call.deadlineMs, this.#startMs + perTryMs) : call.deadlineMs,
+      deadlineMs,
       timeouts: call.timeouts,
       hash: call.hash,
       observer: null,

@@ -8,6 +8,7 @@ import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, CallObserver, Flight, Receiver, Timeouts } from '../wire/transport.ts';
 import type { TunnelReceiver } from '../wire/tunnel.ts';
 import { type Answering, type AnswerOwner, beginAnswer } from './answer.ts';
+import { deadlineOf } from './deadline.ts';
 import type { ForwardOptions } from './forward-options.ts';
 import { dropHopByHop } from './hop-by-hop.ts';
 import { type Join, Joined } from './joined.ts';
@@ -34,12 +35,6 @@ class Outgoing implements Call {
     this.observer = by;
   }
 }
-
-const deadlineOf = (x: LiveExchange, o: ForwardOptions): number => {
-  let limitMs = o.timeoutMs > 0 ? o.timeoutMs : Number.POSITIVE_INFINITY;
-  if (o.maxDurationMs !== null && o.maxDurationMs < limitMs) limitMs = o.maxDurationMs;
-  return x.startMs + limitMs;
-};
 
 /** The endpoint as a Host: the default ports are left out, as every client does. */
 const hostOf = (endpoint: string) => endpoint.replace(/:(?:80|443)$/, '');

@@ -1,6 +1,7 @@
 /** The head that goes upstream: who asked, the trace, our Via, and nothing that belongs to the client's connection. */
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import { type Fields, fieldText } from '../wire/fields.ts';
+import { dropDeadline } from './deadline.ts';
 import { setForwarded } from './forwarded.ts';
 import { dropHopByHop } from './hop-by-hop.ts';
 import { appendVia } from './via.ts';
@@ -43,6 +44,7 @@ export function prepareRequest(x: LiveExchange, options: RequestHeadOptions): vo
   delete fields.expect;
   delete fields['http2-settings'];
   delete fields['proxy-authorization'];
+  dropDeadline(fields);
   narrowTe(fields);
   setForwarded(x);
   fields['x-trace-id'] = x.id;
