@@ -1,18 +1,24 @@
 /** Tells the upstream who asked, by headers that no client can forge. */
 import { compileValue, type Exchange, type RequestHead, valueText, z } from 'snowgate/plugin';
 
-/** They frame the message or name its target. */
+/** They frame the message, name its target, or are set by the gateway itself. */
 const RESERVED = new Set([
+  'authorization',
   'connection',
   'content-length',
   'cookie',
   'expect',
+  'forwarded',
   'host',
   'keep-alive',
   'te',
+  'traceparent',
+  'tracestate',
   'trailer',
   'transfer-encoding',
   'upgrade',
+  'via',
+  'x-trace-id',
 ]);
 
 /** The name of a header that a plugin sets; small letters. */
@@ -20,23 +26,28 @@ export const headerName = z
   .string()
   .regex(/^[!#$%&'*+.^`|~0-9A-Za-z-]+$/, 'must be a header name, with "-" rather than "_"')
   .transform((text) => text.toLowerCase())
-  .refine((text) => !RESERVED.has(text), 'this header belongs to the gateway');
+  .refine(
+    (text) => !RESERVED.has(text) && !text.startsWith('x-forwarded-'),
+    'this header belongs to the gateway',
+  );
 
-const wordOf = (claim: string): string => (claim.startsWith('[') ? `claims${claim}` : `claims.${claim}`);
+/** The word that stands for a claim: `sub`, `realm_access.roles` and `["https://x/roles"]` are ways to write one. */
+export const wordOf = (claim: string): string =>
+  claim.startsWith('[') ? `claims${claim}` : `claims.${claim}`;
 
-/** The setting `forward`: claims, as in `claims.…`, to header names. */
+/** A setting that names a claim. */
+export const claimPath = z.string().superRefine((claim, context) => {
+  try {
+    compileValue(wordOf(claim));
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    context.addIssue({ code: 'custom', message });
+  }
+});
+
+/** The setting `forward`: claims to header names. */
 export const forwardSchema = z
-  .record(
-    z.string().superRefine((claim, context) => {
-      try {
-        compileValue(wordOf(claim));
-      } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
-        context.addIssue({ code: 'custom', message });
-      }
-    }),
-    headerName,
-  )
+  .record(claimPath, headerName)
   .default({})
   .describe(
     'Claims that the upstream gets as headers, such as { sub: x-user }; what clients send under these names is removed.',
@@ -61,12 +72,16 @@ export interface Forwarding {
   set(x: Exchange, head: RequestHead): void;
 }
 
-/** Compiles a `forward` setting. */
-export function compileForward(forward: Readonly<Record<string, string>>): Forwarding {
+/**
+ * Compiles a `forward` setting.
+ * @param by the instance that it belongs to: what another one vouched for has claims of another meaning
+ */
+export function compileForward(forward: Readonly<Record<string, string>>, by: string): Forwarding {
   const pairs = Object.entries(forward).map(([claim, name]) => ({ read: compileValue(wordOf(claim)), name }));
   return {
     names: pairs.map(({ name }) => name),
     set(x, { fields }) {
+      if (x.principal?.by !== by) return;
       for (const { read, name } of pairs) {
         const text = textOf(read(x));
         if (text !== undefined) fields[name] = text;

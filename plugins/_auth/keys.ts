@@ -10,6 +10,10 @@ export interface VerifyKey {
 
 const MOST_KEYS = 100;
 const LEAST_RSA_BITS = 2048;
+/** The cost of a check grows with the square of the size; no issuer has larger keys. */
+const MOST_RSA_BITS = 8192;
+/** Without a name in the token each key of a set may have to be tried. */
+const MOST_TRIED = 8;
 const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const CURVES: Readonly<Record<string, string[]>> = {
   'P-256': ['ES256'],
@@ -22,6 +26,10 @@ const HMAC: Readonly<Record<string, number>> = { HS256: 32, HS384: 48, HS512: 64
 
 /** Every algorithm that a token may be signed with; never `none`. */
 export const ALGORITHMS = [...RSA, ...Object.values(CURVES).flat(), ...Object.keys(HMAC)] as const;
+
+/** True for algorithms whose keys may be published. */
+export const isPublic = (alg: string): boolean =>
+  (ALGORITHMS as readonly string[]).includes(alg) && !Object.hasOwn(HMAC, alg);
 
 /** An unchangeable set; a change of keys is another object. */
 export class Keys {
@@ -36,11 +44,16 @@ export class Keys {
     this.fingerprint = fingerprint;
   }
 
-  /** The keys that may have signed. A key without a name (PEM) may stand for any name; a token without one for any key. */
+  /** The keys that may have signed, at most `MOST_TRIED`. A key without a name (PEM) may stand for any name; a token without one for any key. */
   find(kid: string | undefined, alg: string): VerifyKey[] {
-    return this.list.filter(
-      (key) => key.usable.has(alg) && (kid === undefined || key.kid === null || key.kid === kid),
-    );
+    return this.list
+      .filter((key) => key.usable.has(alg) && (kid === undefined || key.kid === null || key.kid === kid))
+      .slice(0, MOST_TRIED);
+  }
+
+  /** True when a key of exactly this name is here, whatever it is for. */
+  names(kid: string): boolean {
+    return this.list.some((key) => key.kid === kid);
   }
 }
 
@@ -58,8 +71,10 @@ const possible = (jwk: JWK): string[] => {
   switch (jwk.kty) {
     case 'RSA': {
       const bits = bitsOf(jwk.n);
-      if (bits < LEAST_RSA_BITS)
-        throw new KeyProblem(`is an RSA key of ${bits} bits; ${LEAST_RSA_BITS} are needed`);
+      if (bits < LEAST_RSA_BITS || bits > MOST_RSA_BITS)
+        throw new KeyProblem(
+          `is an RSA key of ${bits} bits; ${LEAST_RSA_BITS} to ${MOST_RSA_BITS} are taken`,
+        );
       return RSA;
     }
     case 'EC':

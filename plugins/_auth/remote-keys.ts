@@ -7,7 +7,6 @@ export interface RemoteKeysOptions {
   readonly issuer: string;
   /** Null: found through the issuer's discovery document. */
   readonly url: string | null;
-  readonly refreshMs: number;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: PluginLogger;
@@ -17,13 +16,18 @@ export interface RemoteKeysOptions {
 
 const TIMEOUT_MS = 5_000;
 const MOST_BYTES = 512 * 1024;
-/** Between two fetches that tokens ask for by naming a key that is not known. */
-export const COOLDOWN_MS = 10_000;
+const REFRESH_MS = 300_000;
+/** Between two fetches that tokens ask for by naming a key that is not known, and between tries while keys are kept. */
+export const COOLDOWN_MS = 30_000;
 /** How long a name that the issuer did not know is believed to be nobody's. */
 const UNKNOWN_MS = 60_000;
 const MOST_UNKNOWN = 1_000;
+/** While there are no keys at all, tries come sooner at first. */
 const FIRST_RETRY_MS = 1_000;
-const LAST_RETRY_MS = 60_000;
+/** A token of an unknown key waits for the issuer so long; one of an issuer without keys until the fetch is over. */
+const PATIENCE_MS = 1_000;
+/** Requests that wait at once: past that, they are refused like those that waited in vain. */
+const MOST_WAITING = 200;
 
 export class RemoteKeys {
   /** Null until the first good answer; the last good one from then on. */
@@ -32,9 +36,11 @@ export class RemoteKeys {
   readonly #end = new AbortController();
   readonly #unknown = new Map<string, number>();
   #fetching: Promise<boolean> | null = null;
-  #startedMs = Number.NEGATIVE_INFINITY;
+  /** When a token last made us ask; fetches of our own don't count, or a change right after one would go unseen. */
+  #askedMs = Number.NEGATIVE_INFINITY;
   #retryMs = Number.NEGATIVE_INFINITY;
   #failures = 0;
+  #waiting = 0;
   #timer: { cancel(): void };
 
   constructor(options: RemoteKeysOptions) {
@@ -49,32 +55,46 @@ export class RemoteKeys {
   }
 
   /**
-   * Asks the issuer whether there are newer keys, if that is allowed now.
+   * Asks the issuer whether there are newer keys, if that is allowed now; `current` is then another set.
    * @param kid the name that was not found, or '' for a token that names none
-   * @returns true when `current` is another set than it was, so that looking again makes sense
    */
-  async renew(kid: string): Promise<boolean> {
+  async renew(kid: string): Promise<void> {
     const before = this.current;
+    if (!this.#mayAsk(kid) || this.#waiting >= MOST_WAITING) return;
+    if (before !== null && this.#fetching === null) this.#askedMs = this.#o.clock.nowMs();
+    this.#waiting++;
+    try {
+      const good = await this.#soon(this.#fetch());
+      // Only a name that the issuer was really asked about is nobody's.
+      if (good && this.current === before) this.#noteUnknown(kid);
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  #mayAsk(kid: string): boolean {
     const now = this.#o.clock.nowMs();
-    if (this.#fetching === null && !this.#mayAsk(kid, now)) return false;
-    const good = await this.#fetch();
-    if (this.current !== before) return true;
-    // Only a name that the issuer was really asked about is nobody's.
-    if (good) this.#noteUnknown(kid, this.#o.clock.nowMs());
-    return false;
+    if (now < (this.#unknown.get(kid) ?? Number.NEGATIVE_INFINITY)) return false;
+    if (this.#fetching !== null) return true;
+    return this.current === null ? now >= this.#retryMs : now - this.#askedMs >= COOLDOWN_MS;
   }
 
-  #mayAsk(kid: string, now: number): boolean {
-    if (this.current === null) return now >= this.#retryMs;
-    const until = this.#unknown.get(kid);
-    if (until !== undefined && now < until) return false;
-    return now - this.#startedMs >= COOLDOWN_MS;
-  }
-
-  #noteUnknown(kid: string, now: number): void {
+  #noteUnknown(kid: string): void {
     this.#unknown.delete(kid);
-    this.#unknown.set(kid, now + UNKNOWN_MS);
+    this.#unknown.set(kid, this.#o.clock.nowMs() + UNKNOWN_MS);
     if (this.#unknown.size > MOST_UNKNOWN) this.#unknown.delete(this.#unknown.keys().next().value!);
+  }
+
+  /** The outcome of a fetch, or false when it takes longer than a request should wait. */
+  async #soon(fetched: Promise<boolean>): Promise<boolean> {
+    if (this.current === null) return fetched;
+    const late = Promise.withResolvers<boolean>();
+    const timer = this.#o.clock.after(PATIENCE_MS, () => late.resolve(false));
+    try {
+      return await Promise.race([fetched, late.promise]);
+    } finally {
+      timer.cancel();
+    }
   }
 
   /** One fetch for all who ask meanwhile; true when it went well. Never rejects. */
@@ -87,34 +107,41 @@ export class RemoteKeys {
   }
 
   async #load(): Promise<boolean> {
-    const { clock, log, fetches, issuer } = this.#o;
-    this.#startedMs = clock.nowMs();
     this.#timer.cancel();
     try {
-      const keys = await readKeys(await this.#get(await this.#address()), { own: false });
-      if (keys.fingerprint !== this.current?.fingerprint) {
-        if (this.current !== null) log.info('the issuer has other keys', { issuer, keys: keys.list.length });
-        this.current = keys;
-        this.#unknown.clear();
-      }
-      if (this.#failures > 0) log.info('the keys of the issuer can be had again', { issuer });
-      this.#failures = 0;
-      fetches.add(1, { result: 'ok' });
-      // Spread, so that many gateways do not ask at once.
-      this.#schedule(this.#o.refreshMs * (0.8 + 0.2 * this.#o.random.next()));
+      this.#take(await readKeys(await this.#get(await this.#address()), { own: false }));
       return true;
     } catch (error) {
-      if (this.#end.signal.aborted) return false;
-      fetches.add(1, { result: 'failed' });
-      const reason = error instanceof Error ? error.message : String(error);
-      const kept = this.current === null ? 'tokens cannot be checked' : 'the keys known so far stay in use';
-      if (this.#failures === 0) log.warn(`the keys of the issuer cannot be had; ${kept}`, { issuer, reason });
-      const retryMs = Math.min(FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 10), LAST_RETRY_MS);
-      this.#failures++;
-      this.#retryMs = clock.nowMs() + retryMs;
-      this.#schedule(retryMs);
+      if (!this.#end.signal.aborted) this.#failed(error);
       return false;
     }
+  }
+
+  #take(keys: Keys): void {
+    const { log, fetches, issuer, random } = this.#o;
+    if (keys.fingerprint !== this.current?.fingerprint) {
+      if (this.current !== null) log.info('the issuer has other keys', { issuer, keys: keys.list.length });
+      this.current = keys;
+      this.#unknown.clear();
+    }
+    if (this.#failures > 0) log.info('the keys of the issuer can be had again', { issuer });
+    this.#failures = 0;
+    fetches.add(1, { result: 'ok' });
+    // Spread, so that many gateways do not ask at once.
+    this.#schedule(REFRESH_MS * (0.8 + 0.2 * random.next()));
+  }
+
+  #failed(error: unknown): void {
+    const { clock, log, fetches, issuer } = this.#o;
+    fetches.add(1, { result: 'failed' });
+    const reason = error instanceof Error ? error.message : String(error);
+    const kept = this.current === null ? 'tokens cannot be checked' : 'the keys known so far stay in use';
+    if (this.#failures === 0) log.warn(`the keys of the issuer cannot be had; ${kept}`, { issuer, reason });
+    const soonMs = this.current === null ? FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 10) : COOLDOWN_MS;
+    const retryMs = Math.min(soonMs, COOLDOWN_MS);
+    this.#failures++;
+    this.#retryMs = clock.nowMs() + retryMs;
+    this.#schedule(retryMs);
   }
 
   #schedule(delayMs: number): void {

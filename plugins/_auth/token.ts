@@ -1,5 +1,5 @@
 /** Takes a JSON Web Token apart, strictly, before anything of it is believed (RFC 7515, RFC 7519, RFC 8725). */
-import { hasDuplicates } from './duplicates.ts';
+import { isTwofold } from './twofold.ts';
 
 /** What a token says of itself; nothing here is verified. */
 export interface ReadToken {
@@ -34,7 +34,7 @@ const readObject = (part: string): Record<string, unknown> | null => {
     if (error instanceof SyntaxError) return null;
     throw error;
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value) || hasDuplicates(text)) return null;
+  if (typeof value !== 'object' || value === null || Array.isArray(value) || isTwofold(text)) return null;
   return value as Record<string, unknown>;
 };
 

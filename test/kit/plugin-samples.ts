@@ -8,6 +8,19 @@ export const sampleConfigs: Readonly<Record<string, unknown>> = {
     response: { remove: ['server'], add: { 'x-b': 'c' } },
   },
   'ip-filter': { deny: ['203.0.113.0/24'] },
+  jwt: {
+    issuer: 'https://idp.example/',
+    keys: [
+      {
+        kty: 'EC',
+        crv: 'P-256',
+        x: 'sOrT-LKTd2c_QyDbOvW6G-rv1virCceY8MKiJx5Pu3w',
+        y: 'CPiRZ8fBiFjpFkchANmOfXVV14WW1uC-o4M2mPDbxWs',
+      },
+    ],
+    audience: 'orders',
+    forward: { sub: 'x-user' },
+  },
   redirect: { to: 'https://{host}{path}' },
   respond: { json: { ok: true } },
 };

@@ -1,4 +1,4 @@
-/** Finds JSON objects that say one thing twice: two readers of such a text may see two different things. */
+/** Finds JSON that two readers may see two ways, or none to its end: names said twice, and nesting without measure. */
 
 /** Where the string that begins at `from` ends: the index of its closing quote. */
 const endOfString = (json: string, from: number): number => {
@@ -7,8 +7,11 @@ const endOfString = (json: string, from: number): number => {
   return at;
 };
 
-/** True when an object at any depth has two members of one name. `json` must be valid JSON. */
-export function hasDuplicates(json: string): boolean {
+/** No claim needs more; whoever walks through the value afterwards may do so by recursion. */
+const MOST_DEPTH = 32;
+
+/** True when an object has two members of one name, or the nesting is deeper than `MOST_DEPTH`. `json` must be valid. */
+export function isTwofold(json: string): boolean {
   // The names so far of each open object; null for a list.
   const open: (Set<string> | null)[] = [];
   let atName = false;
@@ -26,6 +29,7 @@ export function hasDuplicates(json: string): boolean {
       at = end;
     } else if (char === '{' || char === '[') {
       open.push(char === '{' ? new Set() : null);
+      if (open.length > MOST_DEPTH) return true;
       atName = char === '{';
     } else if (char === '}' || char === ']') {
       open.pop();
