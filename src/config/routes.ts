@@ -9,6 +9,7 @@ import { readShares, type ShareScope } from './shares.ts';
 import { placeAt } from './source.ts';
 import { spotAt } from './spot.ts';
 import { meant } from './suggest.ts';
+import { readTraffic } from './traffic.ts';
 import type { ConfigPath, PluginUses, Route } from './types.ts';
 import { checkHostHeader, checkTimeouts } from './upstreams.ts';
 
@@ -161,10 +162,12 @@ export function readRoute(scope: RouteScope, part: Part<RouteInput>, at: number)
     headers: readHeaders(report, input.headers, [...path, 'headers']),
     query: nullProto(input.query),
   };
+  const upstream = readShares(scope, input.upstream, [...path, 'upstream']);
   return {
     name: input.name ?? defaultName(matching),
     ...matching,
-    upstream: readShares(scope, input.upstream, [...path, 'upstream']),
+    upstream,
+    ...readTraffic(report, input, { path, timeoutMs: input.timeout, upstreamCount: upstream.length }),
     stripPrefix: input.stripPrefix ?? null,
     rewrite: input.rewrite ?? null,
     hostHeader: input.hostHeader,

@@ -23,6 +23,7 @@ import { resilienceShape } from './resilience.ts';
 import { retry } from './retry.ts';
 import { choice, oneOrMany, section, table } from './shapes.ts';
 import { tls } from './tls.ts';
+import { trafficShape } from './traffic.ts';
 
 export type * from './types.ts';
 
@@ -129,6 +130,7 @@ export const routeSchema = section({
   allow: oneOrMany(choice('encoded-slash', 'double-slash'))
     .prefault([])
     .describe('Ambiguous paths that this route takes all the same.'),
+  ...trafficShape,
   plugins,
 });
 

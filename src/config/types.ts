@@ -3,6 +3,7 @@ import type { EndpointSpec } from '../wire/endpoint.ts';
 import type { RedisConfig } from './redis-place.ts';
 import type { Resilience } from './resilience-options.ts';
 import type { Retry } from './retry.ts';
+import type { Traffic } from './traffic.ts';
 
 /** Where something stands in the file: keys and indexes from its root. */
 export type ConfigPath = readonly (string | number)[];
@@ -113,7 +114,7 @@ export interface Upstream extends Resilience {
 
 export type RouteAllowance = 'encoded-slash' | 'double-slash';
 
-export interface Route {
+export interface Route extends Traffic {
   readonly name: string;
   /** '' matches any host. Lower case. */
   readonly host: string;

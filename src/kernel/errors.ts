@@ -107,6 +107,7 @@ export const KINDS = {
     'The credential ended while the connection was open.',
   ),
   GW_RATE_LIMITED: kind(429, 'client', 'never', 'http_request_denied', 'Too many requests.'),
+  GW_FAULT: kind(503, 'gateway', 'never', 'proxy_internal_response', 'A fault was made on purpose.'),
   GW_CONNECTIONS: kind(
     503,
     'gateway',

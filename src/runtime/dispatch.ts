@@ -113,7 +113,13 @@ export class Dispatcher {
   #admit(x: LiveExchange, route: LiveRoute | null, refusal: Reply | undefined): void {
     if (refusal !== undefined) this.#reply(x, refusal);
     else if (route === null) this.#reply(x, errorReply(gatewayError('GW_NO_ROUTE')));
-    else this.#choose(x, route);
+    else if (route.fault === null || !route.fault.hits(x)) this.#choose(x, route);
+    else route.fault.strike(x, (instead) => this.#afterFault(x, route, instead));
+  }
+
+  #afterFault(x: LiveExchange, route: LiveRoute, instead: Reply | null): void {
+    if (instead === null) this.#choose(x, route);
+    else this.#reply(x, instead);
   }
 
   #choose(x: LiveExchange, { split, rewrite }: LiveRoute): void {
@@ -125,7 +131,7 @@ export class Dispatcher {
       }
       x.request.path = path;
     }
-    const target = split === null ? null : split.next();
+    const target = split === null ? null : split.of(x);
     if (target !== null) {
       x.chain = target.chain;
       x.upstream = target.upstreamName;

@@ -2,19 +2,21 @@
 import type { Lease } from '../kernel/table.ts';
 import type { Chain } from '../pipeline/chain.ts';
 import type { RouteInfo } from '../plugin.ts';
+import type { Fault } from '../proxy/fault.ts';
 import type { RouteMeter } from '../telemetry/meters.ts';
-import type { Split } from '../upstream/split.ts';
-import type { LiveTarget } from './live-target.ts';
 import type { PlannedRoute } from './plan.ts';
 import type { Rewrite } from './rewrite.ts';
+import type { RouteSplit } from './route-split.ts';
 
 export interface LiveRouteParts {
   readonly plan: PlannedRoute;
   /** The hooks that run before a target is chosen. */
   readonly chain: Chain;
   /** Null where plugins answer everything. */
-  readonly split: Split<LiveTarget> | null;
+  readonly split: RouteSplit | null;
   readonly rewrite: Rewrite | null;
+  /** Null where nothing is broken on purpose. */
+  readonly fault: Fault | null;
   readonly slotCount: number;
   readonly meter: RouteMeter;
   readonly leases: readonly Lease<unknown>[];
@@ -24,8 +26,9 @@ export class LiveRoute {
   readonly plan: PlannedRoute;
   readonly info: RouteInfo;
   readonly chain: Chain;
-  readonly split: Split<LiveTarget> | null;
+  readonly split: RouteSplit | null;
   readonly rewrite: Rewrite | null;
+  readonly fault: Fault | null;
   readonly slotCount: number;
   readonly meter: RouteMeter;
   readonly #leases: readonly Lease<unknown>[];
@@ -38,6 +41,7 @@ export class LiveRoute {
     this.chain = parts.chain;
     this.split = parts.split;
     this.rewrite = parts.rewrite;
+    this.fault = parts.fault;
     this.slotCount = parts.slotCount;
     this.meter = parts.meter;
     this.#leases = parts.leases;
@@ -45,8 +49,7 @@ export class LiveRoute {
 
   /** Its split goes on from where the one of an earlier configuration stands, so that a reload is no jolt. */
   follow(before: LiveRoute): void {
-    if (this.split === null || before.split === null) return;
-    this.split.follow(before.split, (a, b) => a.upstreamName === b.upstreamName);
+    if (this.split !== null && before.split !== null) this.split.follow(before.split);
   }
 
   /** A request begins: upstreams and plugins stay until it ends. */

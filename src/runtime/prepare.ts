@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { RedisConnection } from '../clients/redis.ts';
 import { suggest } from '../config/suggest.ts';
+import type { Fault as FaultConfig } from '../config/traffic.ts';
 import type { RegistryConfig, Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Lease } from '../kernel/table.ts';
 import { type Chain, compileChain } from '../pipeline/chain.ts';
@@ -16,9 +17,10 @@ import {
 import type { LoadedPlugin } from '../pipeline/load.ts';
 import type { ResolvedUse } from '../pipeline/resolve.ts';
 import { runAttempt, runResponse } from '../pipeline/run.ts';
+import { Fault } from '../proxy/fault.ts';
 import type { ForwardOptions } from '../proxy/forward.ts';
 import { createRouter } from '../router/router.ts';
-import { createSplit } from '../upstream/split.ts';
+import type { RouteMeter } from '../telemetry/meters.ts';
 import { createTrust } from './client.ts';
 import type { Estate } from './estate.ts';
 import type { IssueList } from './issue-list.ts';
@@ -28,8 +30,8 @@ import { type LiveUpstream, openUpstream, readConnectOptions } from './live-upst
 import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
 import type { Followed, LiveRegistry } from './registries.ts';
 import { createRequestHash } from './request-hash.ts';
-
 import { createRewrite } from './rewrite.ts';
+import { RouteSplit, type WeightedTarget } from './route-split.ts';
 import type { Snapshot } from './snapshot.ts';
 import { UnreadableFile } from './tls-files.ts';
 import type { Tracing } from './tracing.ts';
@@ -204,7 +206,7 @@ class Preparation {
   async #route(planned: PlannedRoute): Promise<LiveRoute> {
     const leases: Lease<unknown>[] = [];
     const chain = await this.#chain(planned.uses, planned, leases);
-    const targets: { weight: number; value: LiveTarget }[] = [];
+    const targets: WeightedTarget[] = [];
     let slotCount = chain.slotCount;
     for (const target of planned.targets) {
       const live = await this.#target(planned, target, leases);
@@ -215,15 +217,22 @@ class Preparation {
     // The last to be given back: plugins may want it while they are disposed of.
     const redis = await this.#acquireRedis();
     if (redis !== null) leases.push(redis);
+    const meter = this.#estate.metrics.route(planned.info.name);
     return new LiveRoute({
       plan: planned,
       chain,
-      split: targets.length === 0 ? null : createSplit(targets),
+      split: targets.length === 0 ? null : new RouteSplit(targets, planned.config?.splitBy ?? null),
       rewrite: planned.config === null ? null : createRewrite(planned.config),
+      fault: this.#fault(planned.config?.fault ?? null, meter),
       slotCount,
-      meter: this.#estate.metrics.route(planned.info.name),
+      meter,
       leases,
     });
+  }
+
+  #fault(config: FaultConfig | null, meter: RouteMeter): Fault | null {
+    const { random, wheel } = this.#estate;
+    return config === null ? null : new Fault(config, { random, wheel, counts: meter.faults });
   }
 
   async #target(

@@ -35,6 +35,8 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
     'Normal where a route has `websocket.endWithToken`: the client gets a new token and connects again.',
   GW_RATE_LIMITED:
     'Find the client that asks too often (client and principal in the log). Retry-After tells clients when to come back.',
+  GW_FAULT:
+    'Somebody is testing: the route has a `fault` in gateway.yaml. Take it out, or give it a `when` that fewer requests meet.',
   GW_CONNECTIONS:
     'Look at snowgate_listener_connections: too many clients, connections that leak, or an attack. Raise the limit only with the memory for it.',
   GW_STOPPING:

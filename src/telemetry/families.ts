@@ -32,6 +32,10 @@ export const FAMILIES = {
   outBytes: family('response_body_bytes_total', 'counter', ['route', 'Bytes of response bodies written.']),
   tunnelsOpen: family('tunnels_open', 'gauge', ['route', 'Upgraded connections (WebSocket) that are open.']),
   tunnels: family('tunnels_total', 'counter', ['route', 'Upgraded connections (WebSocket) ever opened.']),
+  faults: family('faults_injected_total', 'counter', [
+    'route kind',
+    'Requests hit by a fault made on purpose: delay or abort.',
+  ]),
   attempts: family('upstream_attempts_total', 'counter', [
     'upstream endpoint status code',
     'Tries at an endpoint, by class of the status (none: no answer) and code.',

@@ -40,6 +40,8 @@ export class RouteMeter {
   outBytes = 0;
   tunnelsOpen = 0;
   tunnels = 0;
+  /** Made on purpose. */
+  readonly faults = { delays: 0, aborts: 0 };
 
   constructor(route: string) {
     this.labels = { route };

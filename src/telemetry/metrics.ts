@@ -137,6 +137,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
   byRoute('outBytes', (emit, meter) => emit.value(meter.labels, meter.outBytes));
   byRoute('tunnelsOpen', (emit, meter) => emit.value(meter.labels, meter.tunnelsOpen));
   byRoute('tunnels', (emit, meter) => emit.value(meter.labels, meter.tunnels));
+  byRoute('faults', (emit, { labels, faults }) => {
+    // Most routes never have any: no series for them.
+    if (faults.delays > 0) emit.value({ ...labels, kind: 'delay' }, faults.delays);
+    if (faults.aborts > 0) emit.value({ ...labels, kind: 'abort' }, faults.aborts);
+  });
   byEndpoint('attempts', (emit, meter) => {
     for (const cell of meter.attempts.values()) emit.value(cell.labels, cell.count);
   });
