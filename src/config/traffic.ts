@@ -5,26 +5,8 @@ import { word } from './balance.ts';
 import { duration, integer, percent, text } from './forms.ts';
 import type { Report } from './report.ts';
 import { section, table } from './shapes.ts';
+import type { Fault, Traffic } from './traffic-options.ts';
 import type { ConfigPath } from './types.ts';
-
-/** What is done to some requests on purpose. */
-export interface Fault {
-  /** 0: none. */
-  readonly delayMs: number;
-  /** The status to answer with instead of sending the request on; null: it is sent on. */
-  readonly abort: number | null;
-  /** Part of the requests that `when` lets through, 0 to 1. */
-  readonly percent: number;
-  /** Word to value; all must be as said. Null prototype. */
-  readonly when: Readonly<Record<string, string>>;
-}
-
-/** The part of a route that is read here. */
-export interface Traffic {
-  /** The word by whose value a request keeps its upstream; null: in turn. */
-  readonly splitBy: string | null;
-  readonly fault: Fault | null;
-}
 
 const fault = section({
   delay: duration().optional().describe('How long the request waits before it goes on.'),

@@ -3,7 +3,7 @@ import type { EndpointSpec } from '../wire/endpoint.ts';
 import type { RedisConfig } from './redis-place.ts';
 import type { Resilience } from './resilience-options.ts';
 import type { Retry } from './retry.ts';
-import type { Traffic } from './traffic.ts';
+import type { Traffic } from './traffic-options.ts';
 
 /** Where something stands in the file: keys and indexes from its root. */
 export type ConfigPath = readonly (string | number)[];

@@ -1,5 +1,5 @@
 /** Faults made on purpose: which requests are hit, and how they are held up without holding anything. */
-import type { Fault as FaultConfig } from '../config/traffic.ts';
+import type { Fault as FaultConfig } from '../config/traffic-options.ts';
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { Alarm, type Wheel } from '../kernel/wheel.ts';

@@ -3,7 +3,7 @@ import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { RedisConnection } from '../clients/redis.ts';
 import { suggest } from '../config/suggest.ts';
-import type { Fault as FaultConfig } from '../config/traffic.ts';
+import type { Fault as FaultConfig } from '../config/traffic-options.ts';
 import type { RegistryConfig, Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Lease } from '../kernel/table.ts';
 import { type Chain, compileChain } from '../pipeline/chain.ts';

@@ -1,6 +1,6 @@
 /** Faults made on purpose: whom they hit, and what they do, on a clock moved by hand. */
 import { describe, expect, test } from 'vitest';
-import type { Fault as FaultConfig } from '../../../src/config/traffic.ts';
+import type { Fault as FaultConfig } from '../../../src/config/traffic-options.ts';
 import { createWheel } from '../../../src/kernel/wheel.ts';
 import type { Reply } from '../../../src/plugin.ts';
 import { Fault } from '../../../src/proxy/fault.ts';
