@@ -6,6 +6,8 @@ import type { Report } from './report.ts';
 import { choice, section } from './shapes.ts';
 import type { Balance, ConfigPath } from './types.ts';
 
+const LOAD_HEADER = 'header.endpoint-load-metrics';
+
 /** A dotted word; what it stands for is looked up in each request. */
 export const word = () =>
   text({
@@ -38,6 +40,15 @@ const maxLoad = form<number | null>({
   },
 });
 
+const loadHeader = text({
+  form: '`header.NAME`',
+  max: 128,
+  check: (value) =>
+    /^header\.[\w!#$%&'*+^`|~-]+$/.test(value)
+      ? null
+      : new Refusal('is no header of a response', `Write header. and its name, as in ${LOAD_HEADER}.`),
+});
+
 const ewma = section({
   decay: duration(100).prefault('10s').describe('How long a slow answer is held against an endpoint.'),
 }).describe('Least latency times requests in flight, of two drawn by weight.');
@@ -51,11 +62,17 @@ const hash = section({
     ),
 }).describe('Always the same endpoint for the same key (Maglev).');
 
+const weighted = section({
+  load: loadHeader
+    .prefault(LOAD_HEADER)
+    .describe('Header of the answers in which endpoints report their load; clients do not get it.'),
+}).describe('Round-robin with weights that follow the load that the endpoints report (ORCA).');
+
 /** The key `balance` of an upstream. */
 export const balance = z
   .union([
-    choice('round-robin', 'random', 'least-request', 'ewma', 'hash'),
-    section({ ewma: ewma.optional(), hash: hash.optional() }),
+    choice('round-robin', 'random', 'least-request', 'ewma', 'hash', 'weighted'),
+    section({ ewma: ewma.optional(), hash: hash.optional(), weighted: weighted.optional() }),
   ])
   .prefault('round-robin')
   .describe(
@@ -64,13 +81,18 @@ export const balance = z
 
 export type BalanceInput = z.output<typeof balance>;
 
+const headerOf = (load: string) => load.slice('header.'.length).toLowerCase();
+
 const long = (input: Exclude<BalanceInput, string>): Balance[] => [
   ...(input.ewma === undefined ? [] : [{ method: 'ewma', decayMs: input.ewma.decay } as const]),
   ...(input.hash === undefined ? [] : [{ method: 'hash', ...input.hash } as const]),
+  ...(input.weighted === undefined
+    ? []
+    : [{ method: 'weighted', header: headerOf(input.weighted.load) } as const]),
 ];
 
 const short = (method: Extract<BalanceInput, string>): Balance =>
-  method === 'ewma' || method === 'hash'
+  method === 'ewma' || method === 'hash' || method === 'weighted'
     ? long(balance.parse({ [method]: {} }) as Exclude<BalanceInput, string>)[0]!
     : { method };
 

@@ -86,6 +86,11 @@ export type Balance =
       readonly by: string;
       /** Most calls in flight at one endpoint, as a multiple of the mean; null: no bound. */
       readonly maxLoad: number | null;
+    }
+  | {
+      readonly method: 'weighted';
+      /** Name of the response field that tells the load; lower case. */
+      readonly header: string;
     };
 
 export interface Upstream extends Resilience {

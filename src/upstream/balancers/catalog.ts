@@ -6,6 +6,7 @@ import { createHash } from './hash.ts';
 import { createLeastRequest } from './least-request.ts';
 import { createRandom } from './random.ts';
 import { createRoundRobin } from './round-robin.ts';
+import { createWeighted } from './weighted.ts';
 
 /** Makes the balancer of one upstream. */
 export function createBalancer(balance: Balance, parts: BalancerParts): Balancer {
@@ -20,5 +21,7 @@ export function createBalancer(balance: Balance, parts: BalancerParts): Balancer
       return createEwma(parts, balance.decayMs);
     case 'hash':
       return createHash(balance.maxLoad);
+    case 'weighted':
+      return createWeighted(parts, balance.header);
   }
 }
