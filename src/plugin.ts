@@ -165,6 +165,11 @@ export type Hooks = { readonly [P in Phase]?: (x: Exchange) => Answer } & {
    * request on every route before anything runs, so that no client can say it instead.
    */
   readonly reserves?: readonly string[];
+  /**
+   * For `snowgate explain`, after the hooks ran on an exchange that nobody sent: what this instance made of it, in a
+   * few words; '' for nothing to tell.
+   */
+  readonly explain?: (x: Exchange) => string;
   readonly dispose?: () => void | Promise<void>;
 };
 

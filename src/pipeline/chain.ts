@@ -30,7 +30,7 @@ export interface Chain {
   readonly instances: readonly Instance[];
 }
 
-type RunName = Exclude<keyof Hooks, 'dispose' | 'optional' | 'challenge' | 'reserves'>;
+type RunName = Exclude<keyof Hooks, 'dispose' | 'explain' | 'optional' | 'challenge' | 'reserves'>;
 
 /** The hook, bound: a setup may well give an object of a class. */
 function stepsOf<Run>(instances: readonly Instance[], phase: RunName): Step<Run>[] {

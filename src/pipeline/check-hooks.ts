@@ -11,6 +11,7 @@ const FUNCTIONS: readonly string[] = [
   'attempt',
   'response',
   'log',
+  'explain',
   'dispose',
 ] satisfies (keyof Hooks)[];
 

@@ -82,6 +82,11 @@ const one = (reading: Reading, issue: Found, within: readonly PropertyKey[]): Pl
       remedy: meant(key, known),
     }));
   }
+  const name = local.length === 0 ? '' : `\`${local.map(String).join('.')}\` `;
+  const isMissing = issue.code === 'invalid_type' || issue.code === 'invalid_union';
+  if (isMissing && valueAt(reading.value, local) === undefined) {
+    return [{ message: `${name}is missing`.trim(), path, remedy: null }];
+  }
   if (issue.code === 'invalid_union' && issue.errors.length > 0) {
     // The branch that got furthest is the one that was meant.
     const branch = issue.errors.reduce((best, other) => (depth(other) > depth(best) ? other : best));
@@ -90,10 +95,6 @@ const one = (reading: Reading, issue: Found, within: readonly PropertyKey[]): Pl
   if (issue.code === 'invalid_key') {
     const inner = issue.issues[0]?.message ?? issue.message;
     return [{ message: `\`${String(local.at(-1))}\`: ${lower(inner)}`, path, remedy: null }];
-  }
-  const name = local.length === 0 ? '' : `\`${local.map(String).join('.')}\` `;
-  if (issue.code === 'invalid_type' && valueAt(reading.value, local) === undefined) {
-    return [{ message: `${name}is missing`.trim(), path, remedy: null }];
   }
   return [{ message: `${name}${lower(issue.message)}`, path, remedy: null }];
 };

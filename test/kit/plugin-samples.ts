@@ -2,6 +2,7 @@
 
 /** By the plugin's name; a new plugin adds its own. */
 export const sampleConfigs: Readonly<Record<string, unknown>> = {
+  authorize: { allow: [{ scopes: ['orders:read'] }, 'claims.sub == params.id'] },
   cors: { origins: ['https://shop.example'] },
   headers: {
     request: { set: { 'x-a': '{client.address} {params.id}' } },
