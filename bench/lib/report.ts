@@ -11,7 +11,7 @@ export interface Result {
   /** Microseconds of CPU a request. */
   readonly cpuUs: number;
   readonly memoryMiB: number;
-  /** CPU a request, over that of nginx in the same run. */
+  /** CPU a request, over that of the first peer in the same run. */
   readonly ratio: number;
   readonly errors: number;
 }
@@ -29,10 +29,10 @@ const median = (values: readonly number[]): number => {
 
 const round = (value: number, digits: number) => Number(value.toFixed(digits));
 
-/** One row a peer, in the order given; nginx must be among them. */
+/** One row a peer, in the order given; the first one is what the others are compared to. */
 export function summarise(measured: readonly Measured[]): Result[] {
   const cost = (one: Measured) => median(one.bursts.map((each) => each.cpuUs / each.requests));
-  const base = cost(measured.find((one) => one.peer.name === 'nginx')!);
+  const base = cost(measured[0]!);
   return measured.map((one) => ({
     name: one.peer.name,
     version: one.peer.version,
@@ -48,7 +48,7 @@ export function summarise(measured: readonly Measured[]): Result[] {
 
 /** The results as a Markdown table. */
 export function table(results: readonly Result[]): string {
-  const head = ['', 'version', 'requests/s', 'p50 ms', 'p99 ms', 'CPU µs', '× nginx', 'MiB', 'errors'];
+  const head = ['', 'version', 'requests/s', 'p50 ms', 'p99 ms', 'CPU µs', `× ${results[0]?.name}`, 'MiB', 'errors'];
   const rows = results.map((r) => [
     r.name,
     r.version,

@@ -19,6 +19,8 @@ export interface Load {
   readonly connections: number;
   /** Core that wrk runs on. */
   readonly core: number;
+  /** A Lua script for wrk. */
+  readonly script?: string | undefined;
 }
 
 const UNITS: Record<string, number> = { us: 0.001, ms: 1, s: 1000, m: 60_000 };
@@ -31,7 +33,9 @@ const milliseconds = (text: string | undefined): number => {
 /** Sends load for the given time and reads wrk's report. */
 export async function burst(load: Load): Promise<Burst> {
   const args = ['-c', String(load.core), 'wrk', '--latency', '-t1'];
-  args.push(`-c${load.connections}`, `-d${load.seconds}s`, load.url);
+  args.push(`-c${load.connections}`, `-d${load.seconds}s`);
+  if (load.script !== undefined) args.push('-s', load.script);
+  args.push(load.url);
   const { stdout } = await run('taskset', args);
   const number = (pattern: RegExp) => Number(pattern.exec(stdout)?.[1] ?? 0);
   const sockets = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout);
