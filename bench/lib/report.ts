@@ -48,7 +48,17 @@ export function summarise(measured: readonly Measured[]): Result[] {
 
 /** The results as a Markdown table. */
 export function table(results: readonly Result[]): string {
-  const head = ['', 'version', 'requests/s', 'p50 ms', 'p99 ms', 'CPU µs', `× ${results[0]?.name}`, 'MiB', 'errors'];
+  const head = [
+    '',
+    'version',
+    'requests/s',
+    'p50 ms',
+    'p99 ms',
+    'CPU µs',
+    `× ${results[0]?.name}`,
+    'MiB',
+    'errors',
+  ];
   const rows = results.map((r) => [
     r.name,
     r.version,
