@@ -266,6 +266,8 @@ export class GatewayError extends Error {
   readonly title: string;
   /** For the log and trusted callers only; never in an error body. */
   readonly detail: string;
+  /** When to come back, for `Retry-After`; 0 where nobody knows. */
+  retryAfterSeconds = 0;
 
   constructor(code: GatewayCode, detail: string, cause?: unknown) {
     super(detail === '' ? code : `${code}: ${detail}`, cause === undefined ? undefined : { cause });

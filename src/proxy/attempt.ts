@@ -11,8 +11,10 @@ import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, Flight, Receiver } from '../wire/transport.ts';
 import { Discard } from './attempt-discard.ts';
 import { tellDeadline } from './deadline.ts';
-import { type BodyWatcher, ReplayBody } from './replay-body.ts';
+import { isLongLived } from './long-lived.ts';
+import { ReplayBody } from './replay-body.ts';
 import { backOffMs, type RetryPolicy, retryAfterMs, spreadMs } from './retry.ts';
+import { Verdict } from './verdict.ts';
 
 export interface CallParts {
   readonly clock: Clock;
@@ -34,20 +36,20 @@ const copyHead = (head: RequestHead): RequestHead => {
  * Receives from the connection and is what the caller holds: flight and response body in one, so that a call
  * costs one object. Subclasses say how an attempt is sent and how the caller is told.
  */
-export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWatcher {
+export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   protected readonly call: Call;
   protected readonly upstream: Upstream;
   readonly #parts: CallParts;
   readonly #policy: RetryPolicy;
   readonly #replay: ReplayBody | null;
+  /** What the upstream's breaker will be told; null without one. */
+  #verdict: Verdict | null = null;
   #slot: Slot | null = null;
   /** Made at the first failure. */
   #tried: Slot[] | null = null;
   #tries = 0;
   /** Monotonic start of the present attempt. */
   #startMs = 0;
-  /** Monotonic; from here on the endpoint is waited for. */
-  #sentMs = 0;
   /** The one try past `attempts`, for a connection refused or closed before anything was sent. */
   #extraUsed = false;
   #waits = 0;
@@ -74,7 +76,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
     this.call = call;
     this.#parts = options.parts;
     this.#policy = options.policy;
-    this.#replay = call.body === null ? null : new ReplayBody(call.body);
+    this.#replay = call.body === null ? null : new ReplayBody(call.body, options.parts.clock);
   }
 
   /** Sends one attempt; `this` is its receiver. */
@@ -85,10 +87,25 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
   abstract inform(status: number, fields: Fields): void;
 
   start(): void {
+    if (!this.#admitted()) return;
     this.upstream.budget.request();
     const slot = this.upstream.pick(this.call.hash, null);
     if (slot === null) this.#finish(gatewayError('GW_NO_ENDPOINT', this.upstream.whyNone()));
     else this.#launch(slot);
+  }
+
+  /** Asks the breaker; a call that may not go has been told so. */
+  #admitted(): boolean {
+    const { breaker } = this.upstream;
+    if (breaker === null) return true;
+    const ticket = breaker.admit();
+    if (ticket === 0) {
+      this.#finish(breaker.refusal());
+      return false;
+    }
+    const { clock, wheel } = this.#parts;
+    this.#verdict = new Verdict(breaker, ticket, { clock, wheel, body: this.#replay });
+    return true;
   }
 
   #launch(slot: Slot): void {
@@ -97,8 +114,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
     let { head } = call;
     this.#slot = slot;
     this.#startMs = this.#parts.clock.nowMs();
-    this.#sentMs = this.#startMs;
-    if (this.#replay !== null && slot.feedback !== null) this.#replay.watcher = this;
+    this.#verdict?.asked(this.#startMs);
     this.#flight = null;
     this.#open = true;
     this.#counted = true;
@@ -117,13 +133,10 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
     if (this.#cancelled !== null) flight.cancel(this.#cancelled);
   }
 
-  /** A client that uploads slowly says nothing about the endpoint. */
-  bodySent(): void {
-    this.#sentMs = this.#parts.clock.nowMs();
-  }
-
+  /** Since the endpoint had the whole request: a client that uploads slowly says nothing about it. */
   #waitedMs(): number {
-    return this.#parts.clock.nowMs() - this.#sentMs;
+    const endedMs = this.#replay === null ? -1 : this.#replay.endedMs;
+    return this.#parts.clock.nowMs() - Math.max(this.#startMs, endedMs);
   }
 
   #callWith(head: RequestHead, deadlineMs: number): Call {
@@ -162,6 +175,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
     }
     this.#passed = true;
     this.#response = body;
+    this.#verdict?.head(head.status, isLongLived(head.fields));
     this.#replay?.release();
     this.pass(head);
   }
@@ -170,6 +184,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
   fail(reason: GatewayError): void {
     if (this.#done) return;
     if (this.#passed) {
+      this.#verdict?.broke(reason);
       this.#end();
       this.#into?.fail(reason);
       return;
@@ -271,6 +286,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
     this.#done = true;
     this.#cancelled = why;
     if (this.#alarm !== null) this.#parts.wheel.disarm(this.#alarm);
+    this.#verdict?.cancelled(why);
     if (this.#open) {
       this.call.observer?.attempted(0, why);
       this.#slot!.feedback?.abandoned(this.#waitedMs());
@@ -284,12 +300,14 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
 
   #finish(error: GatewayError): void {
     this.#done = true;
+    this.#verdict?.failed(error);
     this.#replay?.close(error);
     this.passFailure(error);
   }
 
   #end(): void {
     this.#done = true;
+    this.#verdict?.good();
     this.#settle();
   }
 
@@ -338,6 +356,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink, BodyWa
     if (this.#done) return false;
     this.#open = false;
     this.#passed = true;
+    this.#verdict?.head(head.status, true);
     this.call.observer?.attempted(head.status, null);
     this.#slot!.feedback?.answered(this.#waitedMs(), head);
     return !this.#done;

@@ -20,5 +20,6 @@ export function problemDocument(error: GatewayError, status: number, traceId: st
 
 /** The answer for a failure; `answer` writes its document. */
 export function errorReply(error: GatewayError, fields: Fields = createFields()): Reply {
+  if (error.retryAfterSeconds > 0) fields['retry-after'] = String(error.retryAfterSeconds);
   return { status: error.status, fields, body: null, by: 'gateway', error };
 }

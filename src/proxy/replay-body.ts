@@ -1,14 +1,11 @@
 /** A request body that several attempts can send: what has passed is held while it is small. */
+import type { Clock } from '../kernel/clock.ts';
 import type { GatewayError } from '../kernel/errors.ts';
 import type { Body, Sink } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
 
 /** Held at most for one call; past it there is no other try. */
 export const REPLAY_BYTES = 65_536;
-
-export interface BodyWatcher {
-  bodySent(): void;
-}
 
 /** The body as one attempt has it; once the next attempt has its own, this one has no say any more. */
 class AttemptBody implements Body {
@@ -34,9 +31,10 @@ class AttemptBody implements Body {
 /** Stands between the source and the attempts; a chunk is passed on as it comes, and copied while that is wanted. */
 export class ReplayBody implements Sink {
   readonly length: number | null;
-  /** Told each time that an attempt has had the whole body. */
-  watcher: BodyWatcher | null = null;
+  /** When the source had given all, monotonic; -1 while it has not. */
+  endedMs = -1;
   readonly #source: Body;
+  readonly #clock: Clock;
   /** The source's: wakes it when it was told to wait. */
   #wake: (() => void) | null = null;
   #reader: AttemptBody | null = null;
@@ -55,8 +53,9 @@ export class ReplayBody implements Sink {
   #released = false;
   #closed = false;
 
-  constructor(source: Body) {
+  constructor(source: Body, clock: Clock) {
     this.#source = source;
+    this.#clock = clock;
     this.length = source.length;
     this.#held = source.length !== null && source.length > REPLAY_BYTES ? null : [];
   }
@@ -155,8 +154,9 @@ export class ReplayBody implements Sink {
   end(trailers: Fields | null): void {
     if (this.#closed) return;
     this.#ended = true;
+    this.endedMs = this.#clock.nowMs();
     this.#trailers = trailers;
-    if (this.#replayAt < 0) this.#pass();
+    if (this.#replayAt < 0) this.#into?.end(trailers);
   }
 
   fail(error: GatewayError): void {
@@ -165,12 +165,6 @@ export class ReplayBody implements Sink {
     this.#replayAt = -1;
     this.#drop();
     this.#into?.fail(error);
-  }
-
-  #pass(): void {
-    if (this.#into === null) return;
-    this.watcher?.bodySent();
-    this.#into.end(this.#trailers);
   }
 
   #pause(): boolean {
@@ -215,7 +209,7 @@ export class ReplayBody implements Sink {
     if (this.#released || this.#heldBytes > REPLAY_BYTES) this.#drop();
     into.ready = this.#wake;
     if (this.#ended) {
-      this.#pass();
+      into.end(this.#trailers);
     } else if (this.#paused) {
       this.#paused = false;
       this.#wake?.();

@@ -107,12 +107,13 @@ export function openUpstream(
   options: ConnectOptions,
   machinery: Machinery,
 ): LiveUpstream {
-  const { clock, random, wheel } = machinery;
+  const { clock, random, wheel, log } = machinery;
   let live: OpenUpstream | null = null;
   const upstream = createUpstream(config, {
     clock,
     random,
     whyEmpty: () => whyEmpty(live?.followed ?? null),
+    log,
     open: (spec) =>
       createEndpointTransport({
         spec,

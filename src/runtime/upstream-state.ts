@@ -1,11 +1,18 @@
 /** The state of upstreams at this moment, for people and for the metrics. */
 import type { Metrics } from '../telemetry/metrics.ts';
+import type { BreakerPhase, BreakerState } from '../upstream/breaker.ts';
+import type { Absence } from '../upstream/slot.ts';
 import type { Snapshot } from './snapshot.ts';
+
+/** In the order of their numbers in the metrics. */
+const PHASES: readonly BreakerPhase[] = ['closed', 'half-open', 'open'];
 
 export interface EndpointState {
   readonly endpoint: string;
   readonly weight: number;
   readonly available: boolean;
+  /** Why it is passed over: `refused`, `ejected`, `unhealthy`; empty while it is available. */
+  readonly out: readonly Absence[];
   /** Calls from their start to the end of their answer. */
   readonly inFlight: number;
   readonly connections: number;
@@ -14,6 +21,8 @@ export interface EndpointState {
 export interface UpstreamState {
   readonly name: string;
   readonly balance: string;
+  /** Null while it is switched off. */
+  readonly breaker: BreakerState | null;
   readonly endpoints: readonly EndpointState[];
 }
 
@@ -22,24 +31,28 @@ export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
   return [...snapshot.upstreams].map(([name, { upstream }]) => ({
     name,
     balance: upstream.options.balance.method,
-    endpoints: upstream.slots.map(({ name: endpoint, weight, available, inFlight, transport }) => ({
-      endpoint,
-      weight,
-      available,
-      inFlight,
-      connections: transport.connections,
+    breaker: upstream.breaker?.describe() ?? null,
+    endpoints: upstream.slots.map((slot) => ({
+      endpoint: slot.name,
+      weight: slot.weight,
+      available: slot.available,
+      out: slot.absences,
+      inFlight: slot.inFlight,
+      connections: slot.transport.connections,
     })),
   }));
 }
 
 /** Writes the state into the gauges, and forgets endpoints that are gone. */
 export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
-  for (const { name, endpoints } of describeUpstreams(snapshot)) {
+  for (const { name, breaker, endpoints } of describeUpstreams(snapshot)) {
     const meter = metrics.upstream(name);
     meter.retain(new Set(endpoints.map((each) => each.endpoint)));
     const { budget } = snapshot.upstreams.get(name)!.upstream;
     meter.retries = budget.retries;
     meter.retriesRefused = budget.refused;
+    meter.breaker = breaker === null ? -1 : PHASES.indexOf(breaker.phase);
+    meter.breakerOpened = breaker?.opened ?? 0;
     for (const each of endpoints) {
       const gauge = meter.endpoint(each.endpoint);
       gauge.inFlight = each.inFlight;

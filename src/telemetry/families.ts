@@ -52,6 +52,14 @@ export const FAMILIES = {
     'upstream',
     'Requests that wait for a free slot of the upstream.',
   ]),
+  breaker: family('upstream_breaker_state', 'gauge', [
+    'upstream',
+    'The circuit breaker: 0 closed, 1 half-open, 2 open; no series while it is switched off.',
+  ]),
+  breakerOpened: family('upstream_breaker_opened_total', 'counter', [
+    'upstream',
+    'How often the circuit breaker has opened.',
+  ]),
   healthy: family('endpoint_healthy', 'gauge', [
     'upstream endpoint',
     '1 while the endpoint takes requests, 0 while checks or failures keep it out.',

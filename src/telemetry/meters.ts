@@ -148,6 +148,9 @@ export class UpstreamMeter {
   readonly endpoints = new Map<string, EndpointMeter>();
   /** Requests that wait for a free slot. */
   waiting = 0;
+  /** 0 closed, 1 half-open, 2 open; -1 where there is no breaker. */
+  breaker = -1;
+  breakerOpened = 0;
   retries = 0;
   retriesRefused = 0;
 

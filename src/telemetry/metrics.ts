@@ -148,6 +148,14 @@ export function createMetrics(options: MetricsOptions): Metrics {
   byUpstream('retries', (emit, meter) => emit.value(meter.labels, meter.retries));
   byUpstream('retriesRefused', (emit, meter) => emit.value(meter.labels, meter.retriesRefused));
   byUpstream('waiting', (emit, meter) => emit.value(meter.labels, meter.waiting));
+  family('breaker', (emit) => {
+    for (const meter of upstreams.values()) if (meter.breaker >= 0) emit.value(meter.labels, meter.breaker);
+  });
+  family('breakerOpened', (emit) => {
+    for (const meter of upstreams.values()) {
+      if (meter.breaker >= 0) emit.value(meter.labels, meter.breakerOpened);
+    }
+  });
   byEndpoint('healthy', (emit, meter) => emit.value(meter.labels, meter.healthy ? 1 : 0));
   byEndpoint('endpointInFlight', (emit, meter) => emit.value(meter.labels, meter.inFlight));
   byEndpoint('connections', (emit, meter) => {

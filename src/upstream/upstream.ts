@@ -1,11 +1,14 @@
 /** One upstream: its endpoints, who takes the next call, and how the membership changes under load. */
 import { isDeepStrictEqual } from 'node:util';
+import type { BreakerOptions, Resilience } from '../config/resilience-options.ts';
 import type { Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
+import type { PluginLogger } from '../plugin.ts';
 import type { EndpointSpec } from '../wire/endpoint.ts';
 import type { Balancer } from './balancers/balancer.ts';
 import { createBalancer } from './balancers/catalog.ts';
+import { Breaker } from './breaker.ts';
 import { Draining } from './draining.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -15,7 +18,7 @@ import { Tiers } from './tiers.ts';
 import { Weights } from './weights.ts';
 
 export type UpstreamOptions = Pick<UpstreamConfig, 'name' | 'balance' | 'retry'> &
-  Partial<Pick<UpstreamConfig, 'panicBelow' | 'slowStartMs' | 'zone'>> & {
+  Partial<Resilience & Pick<UpstreamConfig, 'panicBelow' | 'slowStartMs' | 'zone'>> & {
     /** The endpoints to start with; none means that `update` brings them. */
     readonly targets?: readonly EndpointSpec[];
   };
@@ -27,6 +30,7 @@ export interface UpstreamParts {
   readonly random: Random;
   /** Why there is no endpoint at all, for the log. */
   readonly whyEmpty?: () => string;
+  readonly log: PluginLogger;
 }
 
 export interface Upstream {
@@ -35,6 +39,8 @@ export interface Upstream {
   /** Present endpoints, in the order of the configuration or registry. */
   readonly slots: readonly Slot[];
   readonly budget: RetryBudget;
+  /** Null while it is switched off. */
+  readonly breaker: Breaker | null;
   /**
    * The slot for the next call, null when none may take it. Where too many count as broken, that is not believed,
    * and where all do, a chance is better than none.
@@ -72,6 +78,7 @@ class LiveUpstream implements Upstream {
   readonly #refusals: Refusals;
   readonly #draining: Draining;
   readonly #weights: Weights;
+  #breaker: Breaker | null = null;
   #options: UpstreamOptions;
   #balancers: Balancers;
   #members: Membership;
@@ -86,11 +93,16 @@ class LiveUpstream implements Upstream {
     this.#weights = new Weights(parts.clock);
     this.#balancers = this.#createBalancers();
     this.#members = this.#membership([]);
+    this.#setBreaker(options.breaker ?? null);
     if (options.targets !== undefined) this.update(options.targets);
   }
 
   get options(): UpstreamOptions {
     return this.#options;
+  }
+
+  get breaker(): Breaker | null {
+    return this.#breaker;
   }
 
   get slots(): readonly Slot[] {
@@ -123,6 +135,7 @@ class LiveUpstream implements Upstream {
       this.#balancers = this.#createBalancers();
     }
     this.#members = this.#membership(slots);
+    this.#setBreaker(options.breaker ?? null);
     const staying = new Set(slots);
     for (const slot of before) if (!staying.has(slot)) this.#drain(slot);
   }
@@ -131,8 +144,17 @@ class LiveUpstream implements Upstream {
     const { slots } = this.#members;
     this.#members = this.#membership([]);
     this.#refusals.clear();
+    this.#setBreaker(null);
     const closing = slots.map((slot) => slot.transport.close(graceMs));
     await Promise.all([...closing, this.#draining.close(graceMs)]);
+  }
+
+  /** One with other settings begins anew. */
+  #setBreaker(options: BreakerOptions | null): void {
+    if (isDeepStrictEqual(options, this.#breaker?.options ?? null)) return;
+    this.#breaker?.close();
+    const { clock, log } = this.#parts;
+    this.#breaker = options && new Breaker(options, { name: this.name, clock, log });
   }
 
   /** The slots of the specs, those that are there already reused; an endpoint named twice counts once. */

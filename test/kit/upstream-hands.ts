@@ -11,6 +11,7 @@ import { createFields, type Fields } from '../../src/wire/fields.ts';
 import type { Call, Receiver } from '../../src/wire/transport.ts';
 import type { TunnelEnded, TunnelReceiver } from '../../src/wire/tunnel.ts';
 import { createManualClock, createSeededRandom } from './clock.ts';
+import { keepingLogger } from './plugin.ts';
 import { RETRY } from './upstream.ts';
 
 /** An answer's body that the test feeds. */
@@ -43,6 +44,7 @@ export interface Arrival {
 
 export interface Hands {
   readonly clock: ReturnType<typeof createManualClock>;
+  readonly log: ReturnType<typeof keepingLogger>;
   readonly upstream: ReturnType<typeof createUpstream>;
   readonly call: ReturnType<typeof createCall>;
   /** All attempts so far, in order. */
@@ -53,12 +55,18 @@ export interface Hands {
   readonly last: () => Arrival;
 }
 
-/** @param chance what the random source gives every time; default a seeded one */
+/**
+ * @param retry over the defaults of these tests
+ * @param chance what the random source gives every time; default a seeded one
+ * @param options other options of the upstream
+ */
 export function openHands(
   targets: readonly EndpointSpec[],
   retry: Partial<UpstreamOptions['retry']> = {},
   chance?: number,
+  options: Partial<UpstreamOptions> = {},
 ): Hands {
+  const log = keepingLogger();
   const clock = createManualClock();
   const wheel = createWheel(clock, 5);
   const seeded = createSeededRandom(1);
@@ -119,11 +127,13 @@ export function openHands(
       balance: { method: 'round-robin' },
       retry: { ...RETRY, ...retry },
       targets,
+      ...options,
     },
-    { open, clock, random },
+    { open, clock, random, log },
   );
   return {
     clock,
+    log,
     upstream,
     call: createCall(upstream, { clock, random, wheel }),
     arrivals,

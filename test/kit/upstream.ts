@@ -16,6 +16,7 @@ import type { RequestHead, ResponseHead } from '../../src/wire/heads.ts';
 import type { Call, CallObserver, Receiver, Transport } from '../../src/wire/transport.ts';
 import type { Tunnel } from '../../src/wire/tunnel.ts';
 import { createSeededRandom } from './clock.ts';
+import { keepingLogger } from './plugin.ts';
 
 export interface Origin {
   readonly spec: EndpointSpec;
@@ -127,6 +128,7 @@ export function openBench(
     {
       clock: systemClock,
       random,
+      log: keepingLogger(),
       open: (spec) =>
         createEndpointTransport({
           spec,

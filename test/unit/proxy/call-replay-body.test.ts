@@ -6,6 +6,7 @@ import { REPLAY_BYTES, ReplayBody } from '../../../src/proxy/replay-body.ts';
 import type { Body, Sink } from '../../../src/wire/body.ts';
 import type { Fields } from '../../../src/wire/fields.ts';
 import { createFields } from '../../../src/wire/fields.ts';
+import { createManualClock } from '../../kit/clock.ts';
 
 const WHY = gatewayError('GW_UPSTREAM_RESET');
 
@@ -59,7 +60,7 @@ class Taker implements Sink {
 const setUp = (length: number | null = null) => {
   const source = new HandSource();
   source.length = length;
-  return { source, replay: new ReplayBody(source) };
+  return { source, replay: new ReplayBody(source, createManualClock()) };
 };
 
 test('an unread body is not touched and can be sent any number of times', () => {

@@ -4,6 +4,7 @@ import type { Balance } from '../../../src/config/types.ts';
 import { createUpstream, type Upstream } from '../../../src/upstream/upstream.ts';
 import type { EndpointSpec } from '../../../src/wire/endpoint.ts';
 import { createManualClock, createSeededRandom } from '../../kit/clock.ts';
+import { keepingLogger } from '../../kit/plugin.ts';
 import { RETRY } from '../../kit/upstream.ts';
 import { closedTransport, countBy, specOf } from '../../kit/upstream-slots.ts';
 
@@ -17,7 +18,12 @@ const setUp = (
   const { balance = { method: 'round-robin' }, ...rest } = options;
   return createUpstream(
     { name: 'test', retry: RETRY, balance, targets, panicBelow: 0.5, ...rest },
-    { open: closedTransport, clock: createManualClock(), random: createSeededRandom(1) },
+    {
+      open: closedTransport,
+      clock: createManualClock(),
+      random: createSeededRandom(1),
+      log: keepingLogger(),
+    },
   );
 };
 

@@ -4,6 +4,7 @@ import type { EndpointTransport, Slot } from '../../../src/upstream/slot.ts';
 import { createUpstream, type UpstreamOptions } from '../../../src/upstream/upstream.ts';
 import type { EndpointSpec } from '../../../src/wire/endpoint.ts';
 import { createManualClock, createSeededRandom } from '../../kit/clock.ts';
+import { keepingLogger } from '../../kit/plugin.ts';
 import { RETRY } from '../../kit/upstream.ts';
 import { closedTransport, specOf } from '../../kit/upstream-slots.ts';
 
@@ -22,7 +23,10 @@ const setUp = (targets: readonly EndpointSpec[], broken = '') => {
     opened.push(spec.host);
     return { ...closedTransport(), close: async (graceMs) => void closed.push([spec.host, graceMs]) };
   };
-  const upstream = createUpstream({ ...OPTIONS, targets }, { open, clock, random: createSeededRandom(1) });
+  const upstream = createUpstream(
+    { ...OPTIONS, targets },
+    { open, clock, random: createSeededRandom(1), log: keepingLogger() },
+  );
   const hosts = (count: number) =>
     Array.from({ length: count }, () => upstream.pick(0, null)?.spec.host ?? '-').join(' ');
   const slot = (host: string): Slot => upstream.slots.find((one) => one.spec.host === host)!;

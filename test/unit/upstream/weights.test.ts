@@ -4,6 +4,7 @@ import { createUpstream, type UpstreamOptions } from '../../../src/upstream/upst
 import type { EndpointSpec } from '../../../src/wire/endpoint.ts';
 import { createFields } from '../../../src/wire/fields.ts';
 import { createManualClock, createSeededRandom } from '../../kit/clock.ts';
+import { keepingLogger } from '../../kit/plugin.ts';
 import { RETRY } from '../../kit/upstream.ts';
 import { closedTransport, specOf } from '../../kit/upstream-slots.ts';
 
@@ -16,7 +17,7 @@ const OPTIONS: UpstreamOptions = {
 
 const setUp = (targets: UpstreamOptions['targets'], options: Partial<UpstreamOptions> = {}) => {
   const clock = createManualClock();
-  const parts = { open: closedTransport, clock, random: createSeededRandom(1) };
+  const parts = { open: closedTransport, clock, random: createSeededRandom(1), log: keepingLogger() };
   const upstream = createUpstream({ ...OPTIONS, ...options, ...(targets && { targets }) }, parts);
   const weights = () =>
     Object.fromEntries(upstream.slots.map((slot) => [slot.spec.host, Number(slot.weight.toFixed(3))]));
