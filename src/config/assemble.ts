@@ -102,7 +102,12 @@ const nameRoutes = (report: Report, routes: readonly Route[], own: ReadonlySet<R
 };
 
 const warnUnused = (report: Report, upstreams: Record<string, Upstream>, routes: readonly Route[]): void => {
-  const used = new Set(routes.flatMap((route) => route.upstream.map((share) => share.name)));
+  const used = new Set(
+    routes.flatMap((route) => [
+      ...route.upstream.map((share) => share.name),
+      ...(route.aggregate?.parts.map((part) => part.upstream) ?? []),
+    ]),
+  );
   for (const upstream of Object.values(upstreams))
     if (!used.has(upstream.name))
       report.onKey(upstream.path, { message: 'no route uses this upstream' }, 'warning');
