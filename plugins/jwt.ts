@@ -102,6 +102,11 @@ export default definePlugin({
         if (!forwardToken) place.strip(x.request);
         forwarding.set(x, x.request);
       },
+      explain({ principal }) {
+        if (principal?.by !== host.instance) return 'no token';
+        const scopes = principal.scopes.length === 0 ? '' : `, scopes ${principal.scopes.join(' ')}`;
+        return `${principal.id}, by ${String(principal.claims.iss)}${scopes}`;
+      },
       dispose: issuers.release,
     };
   },

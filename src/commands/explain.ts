@@ -10,10 +10,13 @@ import type { RequestHead } from '../wire/heads.ts';
 import { DEFAULT_FILE, readGood } from './read.ts';
 import { methodsText, patternText } from './route-text.ts';
 import { CommandFailed, columns, EXIT, paint, print, printJson } from './terminal.ts';
+import { type Judged, judge, type Verdict } from './verdicts.ts';
 
 interface Options {
   readonly config: string;
   readonly header: Fields;
+  readonly token?: string;
+  readonly from: string;
   readonly json?: boolean;
 }
 
@@ -123,7 +126,18 @@ const targetLines = (target: Explained['targets'][number]): string[] => {
   ];
 };
 
-const text = (explained: Explained, plan: Plan): string => {
+const verdictRow = ({ plugin, status, code, why }: Verdict): string[] => {
+  if (status === 0) return [plugin, why === '' ? 'lets it pass' : why];
+  const answer = code === '-' ? `answers ${status}` : `refuses: ${status} ${code}`;
+  return [plugin, paint('red', why === '' ? answer : `${answer}, ${why}`)];
+};
+
+const judgedLines = ({ verdicts }: Judged): string[] =>
+  verdicts.length === 0
+    ? ['  nothing here asks for a credential']
+    : columns(verdicts.map(verdictRow), '    ').split('\n');
+
+const text = (explained: Explained, plan: Plan, judged: Judged | null): string => {
   const { request, plugins, targets, others } = explained;
   const found = explained.outcome === 'found';
   const lines = [
@@ -139,6 +153,7 @@ const text = (explained: Explained, plan: Plan): string => {
   const ran = targets[0]?.plugins ?? plugins;
   if (ran.length > 0)
     lines.push(`  plugins     ${ran.map((each) => `${each.name} (${each.scope})`).join(', ')}`);
+  if (judged !== null) lines.push(...judgedLines(judged));
   if (found) lines.push(`  time limit  ${seconds(explained.timeoutMs)} until the response head`);
   for (const target of targets) lines.push(...targetLines(target));
   const near = others.filter((verdict) => verdict.outcome !== 'missed');
@@ -151,13 +166,19 @@ const text = (explained: Explained, plan: Plan): string => {
   return lines.join('\n');
 };
 
+const withToken = ({ header, token }: Options): Fields =>
+  token === undefined ? header : Object.assign(createFields(), header, { authorization: `Bearer ${token}` });
+
+const isRefused = (judged: Judged | null): boolean => (judged?.verdicts.at(-1)?.status ?? 0) >= 400;
+
 /** Makes the command. */
 export function explainCommand(): Command {
   return new Command('explain')
     .summary('tell which way a request would go, and why')
     .description(
       'Tells which route a request would match and why the others not, the plugins in their order, the upstream\n' +
-        'and endpoints with their shares, and the time limits. Nothing is sent. Exit code 1 when no route takes it.',
+        'and endpoints with their shares, and the time limits. With --token, what the plugins that let in and keep\n' +
+        'out would say to it. Nothing is sent upstream. Exit code 1 when no route takes it, or a plugin does not.',
     )
     .argument('<method>', 'GET, POST, …')
     .argument('<url>', 'a URL, or a path such as /orders/7?v=2')
@@ -167,13 +188,31 @@ export function explainCommand(): Command {
       collectHeader,
       createFields(),
     )
+    .option('--token <token>', 'show this as the bearer token')
+    .option('--from <address>', "the client's address, for --token", '127.0.0.1')
     .option('-c, --config <file>', 'the configuration', DEFAULT_FILE)
     .option('--json', 'print JSON')
     .action(async (method: string, url: string, options: Options) => {
-      const { plan } = await readGood(options.config);
-      const explained = explainJson(plan, headOf(method, url, options.header));
-      if (options.json) printJson(explained);
-      else print(text(explained, plan));
-      if (explained.outcome !== 'found') throw new CommandFailed('', EXIT.wrong);
+      const head = headOf(method, url, withToken(options));
+      let judged: Judged | null = null;
+      const { plan } = await readGood(options.config, async (planned, { routes }) => {
+        if (options.token === undefined) return;
+        const match = createRouter(planned.config.routes).match(head);
+        if (match.kind !== 'found') return;
+        const { chain, info, slotCount } = routes[match.index]!;
+        const { path, params } = match;
+        judged = await judge({
+          chain,
+          route: info,
+          slotCount,
+          params,
+          head: { ...head, path },
+          address: options.from,
+        });
+      });
+      const explained = explainJson(plan, head);
+      if (options.json) printJson(judged === null ? explained : { ...explained, judged });
+      else print(text(explained, plan, judged));
+      if (explained.outcome !== 'found' || isRefused(judged)) throw new CommandFailed('', EXIT.wrong);
     });
 }

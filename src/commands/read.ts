@@ -6,7 +6,7 @@ import { systemClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';
 import { createEstate } from '../runtime/estate.ts';
 import type { Plan } from '../runtime/plan.ts';
-import { prepare } from '../runtime/prepare.ts';
+import { type Prepared, prepare } from '../runtime/prepare.ts';
 import { type ReadPlan, readPlan } from '../runtime/read-plan.ts';
 import { createLogger } from '../telemetry/logger.ts';
 import { createMetrics } from '../telemetry/metrics.ts';
@@ -23,8 +23,14 @@ export function issuesText(issues: readonly Issue[], loaded: Loaded): string {
   return formatIssues(issues, loaded, hasColor(process.stderr));
 }
 
-/** Reads and plans the file and sets up every plugin once, without listening or connecting anywhere. */
-export async function readChecked(file: string): Promise<ReadPlan> {
+/** Looks at what would run, before it is given back. */
+export type Look = (plan: Plan, prepared: Prepared) => Promise<void>;
+
+/**
+ * Reads and plans the file and sets up every plugin once, without listening or connecting anywhere.
+ * @param look called where the file has no errors
+ */
+export async function readChecked(file: string, look: Look | null = null): Promise<ReadPlan> {
   const log = quiet();
   const read = await readPlan({ file, env: process.env, log });
   if (read.plan === null) return read;
@@ -32,7 +38,11 @@ export async function readChecked(file: string): Promise<ReadPlan> {
   const estate = createEstate({ file, clock: systemClock, random: systemRandom, metrics, log });
   const { plan, catalog, issues } = read;
   const prepared = await prepare(estate, { plan, catalog, issues, rehearsal: true });
-  prepared.discard();
+  try {
+    if (look !== null && !issues.refused) await look(plan, prepared);
+  } finally {
+    prepared.discard();
+  }
   estate.wheel.stop();
   return read;
 }
@@ -41,8 +51,11 @@ export async function readChecked(file: string): Promise<ReadPlan> {
  * The plan of a file that has no errors.
  * @throws CommandFailed with everything that is wrong
  */
-export async function readGood(file: string): Promise<{ read: ReadPlan; plan: Plan }> {
-  const read = await readChecked(file);
+export async function readGood(
+  file: string,
+  look: Look | null = null,
+): Promise<{ read: ReadPlan; plan: Plan }> {
+  const read = await readChecked(file, look);
   if (read.plan === null || read.issues.refused) {
     const errors = read.issues.issues.filter((issue) => issue.severity === 'error');
     throw new CommandFailed(issuesText(errors, read.loaded));

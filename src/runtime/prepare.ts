@@ -52,6 +52,8 @@ export interface Prepared {
    * @param before what was in force until now
    */
   commit(tracing: Tracing, before: Snapshot | null): Snapshot;
+  /** In the plan's order. */
+  readonly routes: readonly LiveRoute[];
   /** Gives back all that was acquired. */
   discard(): void;
 }
@@ -150,6 +152,7 @@ class Preparation {
       reserved: this.#reserved.size === 0 ? null : [...this.#reserved],
     };
     return {
+      routes,
       commit: (tracing, before) => {
         for (const [name, live] of this.#upstreams) {
           const config = plan.config.upstreams[name]!;
