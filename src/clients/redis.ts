@@ -1,6 +1,6 @@
 /** One connection to Redis with a budget for every answer: while Redis is gone or slow, nobody waits for it. */
 import calculateSlot from 'cluster-key-slot';
-import { Cluster } from 'ioredis';
+import { Cluster, type Redis } from 'ioredis';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { PluginLogger, RedisLink } from '../plugin.ts';
@@ -32,18 +32,25 @@ const QUIT_MS = 500;
 /** A key on the same node of a Cluster. */
 const besides = (key: string): string => (key.includes('{') ? `${key}:probe` : `{${key}}:probe`);
 
+const nodeKey = (node: Redis): string => `${node.options.host}:${node.options.port}`;
+
 export class RedisConnection implements RedisLink {
   readonly client: RedisClient;
   readonly prefix: string;
   readonly #settings: RedisSettings;
   readonly #parts: RedisParts;
   readonly #census: Census;
+  /** Those of a Cluster, by `host:port`; ioredis connects to a node when it is first used, and we before that. */
+  readonly #nodes = new Map<string, Redis>();
   /** One for each node of a Cluster, else one. */
   readonly #circuits = new Map<string, Circuit>();
-  /** Null until the first connection stands or is given up. */
+  /** Null before anything was told. */
   #wasUp: boolean | null = null;
   #lastError = '';
-  #closing = false;
+  #isOpened = false;
+  #isClosing = false;
+  /** Called when all is connected. */
+  #whole: () => void = () => undefined;
 
   constructor(settings: RedisSettings, name: string, parts: RedisParts) {
     this.#settings = settings;
@@ -68,6 +75,8 @@ export class RedisConnection implements RedisLink {
   /** Why Redis cannot be relied on now, or null. */
   get trouble(): string | null {
     if (this.client.status !== 'ready') return `Redis is not connected${this.#because()}`;
+    const lost = this.#owners().filter((node) => this.#nodes.get(node)?.status !== 'ready');
+    if (lost.length > 0) return `Redis is not connected at ${lost.join(', ')}${this.#because()}`;
     const silent = [...this.#circuits].filter(([, circuit]) => circuit.open).map(([node]) => node);
     if (silent.length === 0) return null;
     const which = silent.join('') === '' ? 'Redis' : `Redis (${silent.join(', ')})`;
@@ -81,22 +90,35 @@ export class RedisConnection implements RedisLink {
     const timer = clock.after(FIRST_MS, first.resolve);
     this.client.on('error', (error: Error) => this.#failed(error));
     this.client.on('node error', (error: Error) => this.#failed(error));
-    this.client.on('ready', () => {
-      first.resolve();
+    this.client.on('+node', (node: Redis) => this.#addNode(node));
+    this.client.on('-node', (node: Redis) => {
+      const name = nodeKey(node);
+      this.#nodes.delete(name);
+      this.#circuits.get(name)?.close();
+      this.#circuits.delete(name);
       this.#changed();
+    });
+    this.client.on('ready', () => {
+      this.#changed();
+      if (this.trouble === null) first.resolve();
       this.#census.beat();
     });
-    for (const event of ['close', 'end'])
-      this.client.on(event, () => this.#wasUp !== null && this.#changed());
+    this.#whole = first.resolve;
+    for (const event of ['close', 'end']) this.client.on(event, () => this.#changed());
     // Its failure comes as an event too, and it goes on trying.
     this.client.connect().catch((error: Error) => this.#failed(error));
     await first.promise;
     timer.cancel();
+    this.#isOpened = true;
     this.#changed();
   }
 
   up(key: string): boolean {
-    return this.client.status === 'ready' && this.#circuits.get(this.#nodeOf(key))?.open !== true;
+    const { client } = this;
+    if (client.status !== 'ready') return false;
+    const node = this.#nodeOf(key);
+    if (client instanceof Cluster && this.#nodes.get(node)?.status !== 'ready') return false;
+    return this.#circuits.get(node)?.open !== true;
   }
 
   within<T>(key: string, work: Promise<T>): Promise<T> {
@@ -132,7 +154,7 @@ export class RedisConnection implements RedisLink {
 
   /** Says goodbye after the commands that are under way. Never fails. */
   async close(): Promise<void> {
-    this.#closing = true;
+    this.#isClosing = true;
     for (const circuit of this.#circuits.values()) circuit.close();
     await this.#census.leave();
     const late = Promise.withResolvers<void>();
@@ -141,6 +163,22 @@ export class RedisConnection implements RedisLink {
     await Promise.race([quit.catch(() => undefined), late.promise]);
     timer.cancel();
     this.client.disconnect();
+  }
+
+  #addNode(node: Redis): void {
+    this.#nodes.set(nodeKey(node), node);
+    node.on('ready', () => {
+      this.#changed();
+      if (this.trouble === null) this.#whole();
+    });
+    // It may be connecting already; its failure is told by the Cluster as well.
+    if (node.status === 'wait') node.connect().catch((error: Error) => this.#failed(error));
+  }
+
+  /** The nodes of a Cluster that hold any key. */
+  #owners(): string[] {
+    const { client } = this;
+    return client instanceof Cluster ? [...new Set(client.slots.map((nodes) => nodes?.[0] ?? ''))] : [];
   }
 
   #nodeOf(key: string): string {
@@ -180,9 +218,9 @@ export class RedisConnection implements RedisLink {
     this.#lastError = error.message;
   }
 
-  /** Tells the log, once for each change. */
+  /** Tells the log, once for each change; at the start there is a second without a word. */
   #changed(): void {
-    if (this.#closing) return;
+    if (this.#isClosing || !this.#isOpened) return;
     const { log } = this.#parts;
     const { trouble } = this;
     const isUp = trouble === null;

@@ -102,12 +102,7 @@ const nameRoutes = (report: Report, routes: readonly Route[], own: ReadonlySet<R
 };
 
 const warnUnused = (report: Report, upstreams: Record<string, Upstream>, routes: readonly Route[]): void => {
-  const used = new Set(
-    routes.flatMap((route) => [
-      ...route.upstream.map((share) => share.name),
-      ...(route.aggregate?.parts.map((part) => part.upstream) ?? []),
-    ]),
-  );
+  const used = new Set(routes.flatMap((route) => route.upstream.map((share) => share.name)));
   for (const upstream of Object.values(upstreams))
     if (!used.has(upstream.name))
       report.onKey(upstream.path, { message: 'no route uses this upstream' }, 'warning');

@@ -1,5 +1,4 @@
 /** From a route as the file has it to the Route that the gateway reads, with its checks. */
-import { readAggregate } from './aggregate.ts';
 import { Refusal } from './forms.ts';
 import type { Part } from './parse-part.ts';
 import { isToken, readHost, readPath, readRewrite } from './patterns.ts';
@@ -109,12 +108,10 @@ const checkEnds = (scope: RouteScope, part: Part<RouteInput>, path: ConfigPath):
   const answers = [...Object.values(input.plugins), ...Object.values(globalPlugins)].some(
     (use) => use !== false,
   );
-  const sent = input.upstream !== undefined || input.aggregate !== undefined;
-  const unread = ['upstream', 'aggregate', 'plugins'].some((key) => lost.has(key));
-  if (!sent && !answers && !unread)
+  if (input.upstream === undefined && !answers && !lost.has('upstream') && !lost.has('plugins'))
     report.on(path, {
       message: 'the route goes nowhere',
-      remedy: 'Give it an `upstream`, an `aggregate`, or a plugin that answers.',
+      remedy: 'Give it an `upstream`, or a plugin that answers.',
     });
   if (input.body !== undefined && input.limits.body !== undefined)
     report.onKey([...path, 'body'], {
@@ -171,7 +168,6 @@ export function readRoute(scope: RouteScope, part: Part<RouteInput>, at: number)
     ...matching,
     upstream,
     ...readTraffic(report, input, { path, timeoutMs: input.timeout, upstreamCount: upstream.length }),
-    aggregate: readAggregate(scope, input, path),
     stripPrefix: input.stripPrefix ?? null,
     rewrite: input.rewrite ?? null,
     hostHeader: input.hostHeader,

@@ -1,7 +1,6 @@
 /** The schema of gateway.yaml: every key, its default and its one line of description. */
 import { z } from 'zod';
 import { address, addressOrOff } from './addresses.ts';
-import { aggregate, partialStatus } from './aggregate-schema.ts';
 import { balance } from './balance.ts';
 import { choosingShape } from './choosing.ts';
 import {
@@ -102,8 +101,6 @@ export const routeSchema = section({
     .describe(
       'Where requests go: the name of an upstream, registry/service, a URL, or a map of these to weights.',
     ),
-  aggregate,
-  partialStatus,
   stripPrefix: text({ form: 'a path', check: (value) => checked(readPath(value)) })
     .optional()
     .describe('Beginning of the path that is taken off before it is sent on.'),

@@ -13,8 +13,7 @@ import type { ForwardOptions } from './forward-options.ts';
 import { dropHopByHop } from './hop-by-hop.ts';
 import { type Join, Joined } from './joined.ts';
 import { LimitSink, limitBody, tooLarge } from './limit-body.ts';
-import { errorReply, pluginError } from './problem.ts';
-import { endpointHost } from './request-head.ts';
+import { errorReply } from './problem.ts';
 import { guardedStage } from './stages.ts';
 
 /** What is sent; apart from the receiver, since both have a `head`. */
@@ -36,6 +35,14 @@ class Outgoing implements Call {
     this.observer = by;
   }
 }
+
+/** The endpoint as a Host: the default ports are left out, as every client does. */
+const hostOf = (endpoint: string) => endpoint.replace(/:(?:80|443)$/, '');
+
+const pluginError = (cause: unknown): GatewayError =>
+  cause instanceof GatewayError
+    ? cause
+    : gatewayError('GW_PLUGIN', cause instanceof Error ? cause.message : String(cause), cause);
 
 export class Forwarding implements Receiver, TunnelReceiver, CallObserver, AnswerOwner {
   readonly options: ForwardOptions;
@@ -98,7 +105,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
   attempt(head: RequestHead, to: EndpointInfo): void {
     const { options } = this;
     this.#x.addAttempt(to.upstream, to.endpoint);
-    if (options.hostHeader === 'upstream') head.authority = endpointHost(to.endpoint);
+    if (options.hostHeader === 'upstream') head.authority = hostOf(to.endpoint);
     if (options.attempt === null) return;
     try {
       options.attempt(this.#x, head, to);

@@ -54,8 +54,3 @@ export function prepareRequest(x: LiveExchange, options: RequestHeadOptions): vo
     x.request.authority = options.hostHeader;
   }
 }
-
-/** The endpoint as a Host: the default ports are left out, as every client does. */
-export function endpointHost(endpoint: string): string {
-  return endpoint.replace(/:(?:80|443)$/, '');
-}

@@ -1,5 +1,4 @@
 /** From a configuration to what will run, as pure data: what `check`, `explain` and golden tests look at. */
-import type { AggregatePart } from '../config/aggregate-types.ts';
 import type { Config, Route, Timeouts, Upstream } from '../config/types.ts';
 import { type ResolvedUse, resolveUses } from '../pipeline/resolve.ts';
 import type { RouteInfo } from '../plugin.ts';
@@ -15,18 +14,11 @@ export interface PlannedTarget {
   readonly uses: readonly ResolvedUse[];
 }
 
-/** One call of an aggregate: its upstream, and what holds for this route on it. */
-export interface PlannedPart extends Omit<PlannedTarget, 'weight'> {
-  readonly part: AggregatePart;
-}
-
 export interface PlannedRoute {
   readonly info: RouteInfo;
   /** Null for what runs where no route matches. */
   readonly config: Route | null;
   readonly targets: readonly PlannedTarget[];
-  /** Of an aggregate, which has no targets; empty elsewhere. */
-  readonly parts: readonly PlannedPart[];
   /** The plugins that run before a target is chosen: those of global and route scope. */
   readonly uses: readonly ResolvedUse[];
 }
@@ -55,10 +47,6 @@ const planRoute = (config: Config, route: Route): PlannedRoute => ({
     ...planTarget(config, route, config.upstreams[name]!),
     weight,
   })),
-  parts: (route.aggregate?.parts ?? []).map((part) => ({
-    part,
-    ...planTarget(config, route, config.upstreams[part.upstream]!),
-  })),
   uses: resolveUses(config.plugins, NO_USES, route.plugins),
 });
 
@@ -71,7 +59,6 @@ export function plan(config: Config): Plan {
       info: { name: '-', host: '', path: '' },
       config: null,
       targets: [],
-      parts: [],
       uses: resolveUses(config.plugins, NO_USES, NO_USES),
     },
   };

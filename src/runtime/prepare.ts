@@ -17,12 +17,10 @@ import {
 import type { LoadedPlugin } from '../pipeline/load.ts';
 import type { ResolvedUse } from '../pipeline/resolve.ts';
 import { runAttempt, runResponse } from '../pipeline/run.ts';
-import { createPartOptions, type PartOptions } from '../proxy/aggregate-options.ts';
 import { Fault } from '../proxy/fault.ts';
 import type { ForwardOptions } from '../proxy/forward.ts';
 import { createRouter } from '../router/router.ts';
 import type { RouteMeter } from '../telemetry/meters.ts';
-import { createAggregateTarget } from './aggregate-target.ts';
 import { createTrust } from './client.ts';
 import type { Estate } from './estate.ts';
 import type { IssueList } from './issue-list.ts';
@@ -219,11 +217,6 @@ class Preparation {
       slotCount = Math.max(slotCount, live.chain.slotCount);
       targets.push({ weight: target.weight, value: live });
     }
-    if (planned.parts.length > 0) {
-      const { target, slots } = await this.#aggregate(planned, chain, leases);
-      slotCount = Math.max(slotCount, slots);
-      targets.push({ weight: 1, value: target });
-    }
     // The last to be given back: plugins may want it while they are disposed of.
     const redis = await this.#acquireRedis();
     if (redis !== null) leases.push(redis);
@@ -256,44 +249,6 @@ class Preparation {
     leases.push(lease);
     const chain = await this.#chain(target.uses, planned, leases, target.upstream);
     return new ForwardTarget(chain, this.#forward(planned, target, { chain, live: lease.value }));
-  }
-
-  /** Acquires the upstreams of all parts, and the plugins that see their attempts. */
-  async #aggregate(
-    planned: PlannedRoute,
-    chain: Chain,
-    leases: Lease<unknown>[],
-  ): Promise<{ target: LiveTarget; slots: number }> {
-    const parts: PartOptions[] = [];
-    let slots = 0;
-    for (const { part, upstream, timeouts, hostHeader, uses } of planned.parts) {
-      const config = this.#order.plan.config.upstreams[upstream]!;
-      const lease = await this.#acquireUpstream(config);
-      if (lease === null) continue;
-      leases.push(lease);
-      const own = await this.#chain(uses, planned, leases, upstream);
-      slots = Math.max(slots, own.slotCount);
-      if (
-        (own.request?.length ?? 0) > (chain.request?.length ?? 0) ||
-        (own.response?.length ?? 0) > (chain.response?.length ?? 0)
-      )
-        this.#order.issues.warn({
-          message: `plugins of the upstream "${upstream}" that change requests or answers do not see this part`,
-          path: part.configPath,
-          remedy: 'Set them on the route, or set the headers of the part.',
-        });
-      parts.push(
-        createPartOptions(part, {
-          call: lease.value.call,
-          timeouts,
-          hostHeader,
-          hash: createRequestHash(config.balance, this.#estate.random),
-          attempt: own.attempt === null ? null : (x, head, to) => runAttempt(own, x, { head, to }),
-        }),
-      );
-    }
-    const target = createAggregateTarget(planned, chain, parts, this.#estate);
-    return { target, slots };
   }
 
   #forward(

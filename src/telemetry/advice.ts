@@ -37,6 +37,8 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
     'Find the client that asks too often (client and principal in the log). Retry-After tells clients when to come back.',
   GW_FAULT:
     'Somebody is testing: the route has a `fault` in gateway.yaml. Take it out, or give it a `when` that fewer requests meet.',
+  GW_LIMIT_STORE:
+    'Redis is away and the limit says onStoreFailure: closed. /readyz and the log say why; with local the gateway limits by itself meanwhile.',
   GW_CONNECTIONS:
     'Look at snowgate_listener_connections: too many clients, connections that leak, or an attack. Raise the limit only with the memory for it.',
   GW_STOPPING:
@@ -77,20 +79,4 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
     'The upstream stopped in the middle of a body. For streams with long pauses raise the idle time limit.',
   GW_UPGRADE_FAILED:
     'Does the upstream speak WebSocket on this path? Its status and the log say what it answered.',
-  GW_PART_INPUT:
-    'Compare the request with the templates of the aggregate: a query parameter, header or claim is not there, or cannot stand where it is put. The detail names the part and the word.',
-  GW_PART_VALUE:
-    'The detail names the part and the word: look at what the other part answered, or mend the template.',
-  GW_PART_STATUS:
-    'The detail names the part and its status; look at that service. Where the status is an answer of its own, use passStatus.',
-  GW_PART_UNAVAILABLE: 'The service of the part answered 503 or 429: it sheds load. Look at its capacity.',
-  GW_PART_TYPE:
-    'The service of the part sent no application/json: an error page, a login form, or a compressed body that was not asked for.',
-  GW_PART_INVALID:
-    'The detail says why: broken or too deep JSON, nothing at the pointer of `at`, or no map where one is needed.',
-  GW_PART_TOO_LARGE: 'Let the service answer with a page of its list, or raise `limit` of the part.',
-  GW_PART_DROPPED:
-    'Never the cause, only seen with attempts: the call was given up as soon as another part had failed or had been passed on.',
-  GW_PARTIAL:
-    'The client got an answer without the parts that `snowgate-partial` and `parts` in the log name, each with its own code.',
 };

@@ -35,9 +35,6 @@ export class RouteMeter {
   readonly upstream = new DurationBuckets();
   /** By method, status and code as one small integer: no text is built for a request. */
   readonly requests = new Map<number, Cell>();
-  /** By name and code of a part; names come from the configuration. */
-  readonly parts = new Map<string, Cell>();
-  memberConflicts = 0;
   inFlight = 0;
   inBytes = 0;
   outBytes = 0;
@@ -70,14 +67,6 @@ export class RouteMeter {
     const key = (method * 1000 + o.status) * CODES.length + code;
     const cell = this.requests.get(key);
     if (cell === undefined) this.#first(key, o);
-    else cell.count++;
-  }
-
-  /** A part of an aggregate has ended. */
-  partEnded(part: string, code: GatewayCode | '-'): void {
-    const key = `${part} ${code}`;
-    const cell = this.parts.get(key);
-    if (cell === undefined) this.parts.set(key, { labels: { ...this.labels, part, code }, count: 1 });
     else cell.count++;
   }
 

@@ -1,0 +1,91 @@
+/** One limit at work: its windows and their buckets, in this process or in Redis, and what holds while Redis is gone. */
+import type { Host, Lease } from 'snowgate/plugin';
+import { RedisLimiter } from './redis-limiter.ts';
+import { createStore, type Store } from './store.ts';
+import { type Decision, divided, EPOCH_MS, type State, take, type Window } from './windows.ts';
+
+export type OnStoreFailure = 'local' | 'open' | 'closed';
+
+/** Where a decision was made; `open` and `closed`: nowhere, since Redis is gone. */
+export type Where = 'memory' | 'redis' | OnStoreFailure;
+
+/** Takes the decision, which is void afterwards; null where none was made. */
+export type Settle<R> = (decision: Decision | null, where: Where) => R;
+
+export interface LimitSettings {
+  /** Of the instance and plan: whoever has the same name shares the buckets. */
+  readonly name: string;
+  readonly windows: readonly Window[];
+  readonly cost: number;
+  readonly onStoreFailure: OnStoreFailure;
+  /** Buckets in this process, at most. */
+  readonly keys: number;
+}
+
+/** Braces would spoil the hash tag, by which a Redis Cluster keeps a client's keys together. */
+const tagged = (prefix: string, name: string): string => `${prefix}:limit:${name.replace(/[{}]/g, '|')}:`;
+
+export class Limit {
+  readonly windows: readonly Window[];
+  readonly #settings: LimitSettings;
+  readonly #host: Host;
+  readonly #lease: Lease<Store<State>>;
+  readonly #remote: RedisLimiter | null;
+  readonly #remotePrefix: string;
+  readonly #now = { steadyUs: 0, wallUs: 0 };
+  readonly #readsWall: boolean;
+  #part: { readonly nodes: number; readonly windows: readonly Window[] };
+
+  private constructor(settings: LimitSettings, host: Host, lease: Lease<Store<State>>) {
+    const { windows } = settings;
+    this.windows = windows;
+    this.#settings = settings;
+    this.#host = host;
+    this.#lease = lease;
+    this.#remote = host.redis && new RedisLimiter(host.redis, windows);
+    this.#remotePrefix = host.redis === null ? '' : tagged(host.redis.prefix, settings.name);
+    this.#readsWall = windows.some((window) => window.kind !== 'bucket');
+    this.#part = { nodes: 1, windows };
+  }
+
+  /** Its buckets outlive it as long as another of the same name is there. */
+  static async open(settings: LimitSettings, host: Host): Promise<Limit> {
+    const open = () => createStore<State>(settings.keys, () => []);
+    return new Limit(settings, host, await host.shared(settings.name, open));
+  }
+
+  /** Takes the tokens of one request; synchronous unless Redis is asked. */
+  decide<R>(key: string, settle: Settle<R>): R | Promise<R> {
+    if (this.#remote === null) return settle(this.#takeHere(this.windows, key), 'memory');
+    const remoteKey = `${this.#remotePrefix}{${key}}`;
+    if (!this.#host.redis!.up(remoteKey)) return this.#without(key, settle);
+    const { cost } = this.#settings;
+    return this.#remote.take(remoteKey, cost, cost).then(
+      (decision) => settle(decision, 'redis'),
+      // Why is told once by the connection, which sees every failure.
+      () => this.#without(key, settle),
+    );
+  }
+
+  close(): void {
+    this.#lease.release();
+  }
+
+  #without<R>(key: string, settle: Settle<R>): R {
+    const { onStoreFailure } = this.#settings;
+    if (onStoreFailure !== 'local') return settle(null, onStoreFailure);
+    const { nodes } = this.#host.redis!;
+    if (nodes !== this.#part.nodes)
+      this.#part = { nodes, windows: this.windows.map((window) => divided(window, nodes)) };
+    return settle(this.#takeHere(this.#part.windows, key), 'local');
+  }
+
+  #takeHere(windows: readonly Window[], key: string): Decision {
+    const { clock } = this.#host;
+    const now = this.#now;
+    now.steadyUs = Math.floor(clock.nowMs() * 1000);
+    if (this.#readsWall) now.wallUs = (clock.wallMs() - EPOCH_MS) * 1000;
+    const { cost } = this.#settings;
+    return take(windows, this.#lease.value.of(key), now, [cost, cost]);
+  }
+}

@@ -1,0 +1,92 @@
+/** Takes tokens from Redis through rate-limiter-flexible, with a token bucket in the place of its fixed window. */
+import type { Redis } from 'ioredis';
+import { RateLimiterRedis, RateLimiterRes } from 'rate-limiter-flexible';
+import type { RedisLink } from 'snowgate/plugin';
+import { TAKE, windowArguments } from './take-script.ts';
+import type { Decision, Window } from './windows.ts';
+
+/** Of the script: granted, wait, tightest, remaining, reset, idle. */
+type Reply = readonly [number, number, number, number, number, number];
+
+interface Taking extends Redis {
+  snowgateTake(key: string, ...values: (string | number)[]): Promise<Reply>;
+}
+
+/** What the library gives, and what the script said. */
+class Taken extends RateLimiterRes {
+  readonly decision: Decision;
+
+  constructor(decision: Decision, consumed: number) {
+    super(decision.remaining, decision.waitUs / 1000, consumed);
+    this.decision = decision;
+  }
+}
+
+const decisionOf = ([granted, waitUs, tightest, remaining, resetUs, idleUs]: Reply): Decision => ({
+  granted,
+  waitUs,
+  tightest,
+  remaining,
+  resetUs,
+  idleUs,
+});
+
+/** A client that knows the script; the library's own, of another name, stays as it is. */
+const teach = (client: RedisLink['client']): Taking => {
+  if (!('snowgateTake' in client)) client.defineCommand('snowgateTake', { numberOfKeys: 1, lua: TAKE });
+  return client as unknown as Taking;
+};
+
+/** One limit in Redis; keys are given whole. */
+export class RedisLimiter extends RateLimiterRedis {
+  readonly #link: RedisLink;
+  readonly #client: Taking;
+  readonly #windows: readonly string[];
+
+  constructor(link: RedisLink, windows: readonly Window[]) {
+    // The library asks for these; the script has windows of its own.
+    const [first] = windows;
+    super({ storeClient: link.client, points: first!.limit, duration: 1, keyPrefix: '' });
+    this.#link = link;
+    this.#client = teach(link.client);
+    this.#windows = windowArguments(windows);
+  }
+
+  /**
+   * Takes `least` to `want` tokens, or none.
+   * @throws Error when Redis gave no answer in time; whether it took them is then unknown
+   */
+  async take(key: string, want: number, least: number): Promise<Decision> {
+    try {
+      const taken = (await this.consume(key, want, { least })) as Taken;
+      return taken.decision;
+    } catch (refused) {
+      if (refused instanceof Taken) return refused.decision;
+      throw refused;
+    }
+  }
+
+  /** Gives tokens back that were not used. */
+  async giveBack(key: string, tokens: number): Promise<void> {
+    await this.reward(key, tokens);
+  }
+
+  /** What the library calls to change a key. */
+  _upsert(
+    key: string,
+    want: number,
+    _ms: number,
+    _force: boolean,
+    options: { least?: number },
+  ): Promise<Reply> {
+    const least = options.least ?? want;
+    return this.#link.within(key, this.#client.snowgateTake(key, want, least, ...this.#windows));
+  }
+
+  /** What the library calls to read the answer: more consumed than there are points means refused. */
+  _getRateLimiterRes(_key: string, want: number, reply: Reply): RateLimiterRes {
+    const decision = decisionOf(reply);
+    const isRefused = want > 0 && decision.granted === 0;
+    return new Taken(decision, isRefused ? this.points + 1 : Math.max(0, this.points - decision.remaining));
+  }
+}

@@ -1,0 +1,180 @@
+/** Limits how fast clients may ask: token buckets and calendar quotas, in this process or shared through Redis. */
+import {
+  compileWord,
+  definePlugin,
+  type Exchange,
+  type Host,
+  type Reply,
+  refuse,
+  word,
+  z,
+} from 'snowgate/plugin';
+import { compileRanges, ranges } from './_auth/ranges.ts';
+import { append, LimitFields, retryAfter } from './_limits/fields.ts';
+import { keyReader, wordList } from './_limits/key.ts';
+import { Limit, type Where } from './_limits/limit.ts';
+import { checkLimit, type LimitInput, limitKeys, limitShape, readWindows } from './_limits/settings.ts';
+import type { Decision } from './_limits/windows.ts';
+
+const config = z
+  .strictObject({
+    ...limitShape,
+    by: wordList(word())
+      .default(['client.address'])
+      .describe('Who shares a bucket: a word such as `claims.sub`, or a list of them.'),
+    missing: z
+      .union([z.literal(['deny', 'allow']), wordList(word())])
+      .default(['client.address'])
+      .describe('For a request that lacks what `by` names: other words, `deny`, or `allow`.'),
+    cost: z.int().min(1).default(1).describe('Tokens of one request.'),
+    plan: word().optional().describe('The word that names the plan of a request, such as `principal.plan`.'),
+    plans: z
+      .record(z.string(), z.union([z.literal(false), limitKeys]))
+      .default({})
+      .describe('Limits by plan, instead of those beside it; false: none.'),
+    allow: ranges.default([]).describe('Addresses and ranges that are not limited.'),
+    dryRun: z.boolean().default(false).describe('Only count what would be refused.'),
+    headers: z.boolean().default(true).describe('Tell clients in `RateLimit` and `RateLimit-Policy`.'),
+    onStoreFailure: z
+      .literal(['local', 'open', 'closed'])
+      .default('local')
+      .describe('While Redis is gone: limit here, by the part of one gateway; let all pass; or refuse all.'),
+    keys: z
+      .int()
+      .min(100)
+      .max(10_000_000)
+      .default(100_000)
+      .describe('Buckets kept in this process, at most; the longest unused are forgotten.'),
+  })
+  .superRefine((value, context) => {
+    checkLimit(value, context);
+    const issue = (path: PropertyKey[], message: string) =>
+      context.addIssue({ code: 'custom', path, message });
+    if ((value.plan === undefined) !== (Object.keys(value.plans).length === 0))
+      issue(['plans'], '`plan` and `plans` need each other');
+    const limits = [value, ...Object.values(value.plans)].filter((limit) => limit !== false);
+    if (limits.some((limit) => readable(limit) && leastOf(limit) < value.cost))
+      issue(['cost'], 'must fit into every window at once, or no request would ever pass');
+  });
+
+type Config = z.output<typeof config>;
+
+/** Windows that were refused have been told already. */
+const readable = (input: LimitInput): boolean => limitKeys.safeParse(limitOf(input)).success;
+const limitOf = ({ rate, burst, windows, quota }: LimitInput): LimitInput => ({
+  rate,
+  burst,
+  windows,
+  quota,
+});
+const leastOf = (input: LimitInput): number => Math.min(...readWindows(input).map((window) => window.limit));
+
+/** A limit with what clients are told of it. */
+interface Policy {
+  readonly limit: Limit;
+  readonly fields: LimitFields;
+}
+
+/** What `response` adds, kept on the exchange. */
+interface Told {
+  readonly policy: string;
+  readonly state: string;
+}
+
+const openPolicies = async (settings: Config, host: Host) => {
+  const { cost, onStoreFailure, keys } = settings;
+  const opened: Limit[] = [];
+  const open = async (input: LimitInput, plan: string): Promise<Policy> => {
+    const windows = readWindows(input);
+    const place = [host.scope, host.owner, host.instance, plan].filter((part) => part !== '').join('/');
+    const limit = await Limit.open({ name: place, windows, cost, onStoreFailure, keys }, host);
+    opened.push(limit);
+    return { limit, fields: new LimitFields(host.instance, windows) };
+  };
+  const base = await open(settings, '');
+  const plans = new Map<string, Policy | null>();
+  for (const [name, plan] of Object.entries(settings.plans))
+    plans.set(name, plan === false ? null : await open(plan, name));
+  const close = () => {
+    for (const limit of opened) limit.close();
+  };
+  return { base, plans, close };
+};
+
+/** The policy of a request: that of its plan (null: none), or the plugin's own. */
+const chooser = (
+  plan: string | undefined,
+  { base, plans }: { readonly base: Policy; readonly plans: ReadonlyMap<string, Policy | null> },
+): ((x: Exchange) => Policy | null) => {
+  if (plan === undefined) return () => base;
+  const read = compileWord(plan);
+  return (x) => {
+    const own = plans.get(read(x) ?? '');
+    return own === undefined ? base : own;
+  };
+};
+
+export default definePlugin({
+  name: 'rate-limit',
+  summary:
+    'Limits how fast clients may ask: token buckets and calendar quotas, here or shared through Redis.',
+  config,
+  async setup(settings, host) {
+    const { allow, dryRun, headers, missing, by } = settings;
+    const policies = await openPolicies(settings, host);
+    const policyOf = chooser(settings.plan, policies);
+    const keyOf = keyReader(by, missing);
+    const isFree = allow.length === 0 ? null : compileRanges(allow);
+    const counter = host.counter(
+      'rate_limit',
+      'Requests that a limit looked at, by what became of them and where their bucket was.',
+      ['result', 'store'],
+    );
+
+    const judge = (
+      x: Exchange,
+      policy: Policy,
+      { decision, where }: { decision: Decision | null; where: Where },
+    ): Reply | undefined => {
+      if (decision === null) {
+        counter.add(1, { result: where === 'open' ? 'allowed' : 'refused', store: where });
+        if (where === 'open' || dryRun) return undefined;
+        return refuse('GW_LIMIT_STORE', host.instance, { 'retry-after': '1' });
+      }
+      const isAllowed = decision.granted > 0;
+      const result = isAllowed ? 'allowed' : dryRun ? 'would_refuse' : 'refused';
+      counter.add(1, { result, store: where });
+      if (dryRun) return undefined;
+      if (headers) {
+        const told: Told = { policy: policy.fields.policy, state: policy.fields.state(decision) };
+        x.slots[host.slot] = told;
+      }
+      if (isAllowed) return undefined;
+      const window = policy.limit.windows[decision.tightest]!;
+      const detail = `${host.instance}: ${window.text}${where === 'local' ? ', this gateway’s part' : ''}`;
+      return refuse('GW_RATE_LIMITED', detail, { 'retry-after': retryAfter(decision.waitUs) });
+    };
+
+    return {
+      admit(x) {
+        if (isFree?.(x.client.address) === true) return;
+        const policy = policyOf(x);
+        if (policy === null) return;
+        const key = keyOf(x);
+        if (key === 'allow') return;
+        if (key === 'deny')
+          return refuse('GW_FORBIDDEN', `${host.instance}: the request lacks ${by.join(', ')}`);
+        return policy.limit.decide(key, (decision, where) => judge(x, policy, { decision, where }));
+      },
+      ...(headers && {
+        response(x, { fields }) {
+          const told = x.slots[host.slot] as Told | undefined;
+          if (told === undefined) return;
+          append(fields, 'ratelimit-policy', told.policy);
+          append(fields, 'ratelimit', told.state);
+        },
+      }),
+      dispose: () => policies.close(),
+    };
+  },
+});
