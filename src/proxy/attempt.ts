@@ -3,6 +3,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { Alarm, type Wheel } from '../kernel/wheel.ts';
+import { HUNG_MS } from '../upstream/outlier.ts';
 import type { Slot } from '../upstream/slot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Body, Sink } from '../wire/body.ts';
@@ -133,6 +134,11 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     if (this.#cancelled !== null) flight.cancel(this.#cancelled);
   }
 
+  /** False while the client still sends. */
+  get #requestSent(): boolean {
+    return this.#replay === null || this.#replay.endedMs >= 0;
+  }
+
   /** Since the endpoint had the whole request: a client that uploads slowly says nothing about it. */
   #waitedMs(): number {
     const endedMs = this.#replay === null ? -1 : this.#replay.endedMs;
@@ -163,6 +169,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     this.call.observer?.attempted(head.status, null);
     const { feedback } = this.#slot!;
     if (feedback !== null) feedback.answered(this.#waitedMs(), head);
+    this.upstream.outlier?.answered(this.#slot!, head.status);
     if (this.#policy.permitsStatus(head.status, this.call.head)) {
       this.#lastError = null;
       const again = this.#choose(null, retryAfterMs(head.fields, this.#parts.clock.wallMs()));
@@ -185,6 +192,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     if (this.#done) return;
     if (this.#passed) {
       this.#verdict?.broke(reason);
+      this.upstream.outlier?.failed(this.#slot!, reason);
       this.#end();
       this.#into?.fail(reason);
       return;
@@ -196,6 +204,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     if (this.#done) return;
     if (error.retry === 'unsent') this.upstream.refused(this.#slot!);
     if (error.source === 'upstream') this.#slot!.feedback?.failed(this.#waitedMs());
+    if (error.code !== 'GW_TIMEOUT' || this.#requestSent) this.upstream.outlier?.failed(this.#slot!, error);
     this.#lastError = error;
     const tookMs = this.#parts.clock.nowMs() - this.#startMs;
     const again = this.#policy.permits(error, this.call.head, tookMs) ? this.#choose(error, 0) : null;
@@ -287,15 +296,21 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     this.#cancelled = why;
     if (this.#alarm !== null) this.#parts.wheel.disarm(this.#alarm);
     this.#verdict?.cancelled(why);
-    if (this.#open) {
-      this.call.observer?.attempted(0, why);
-      this.#slot!.feedback?.abandoned(this.#waitedMs());
-    }
+    if (this.#open) this.#abandoned(why);
     this.#open = false;
     if (this.#response !== null) this.#response.cancel(why);
     else this.#flight?.cancel(why);
     this.#settle();
     this.#replay?.close(why);
+  }
+
+  #abandoned(why: GatewayError): void {
+    const slot = this.#slot!;
+    const waitedMs = this.#waitedMs();
+    this.call.observer?.attempted(0, why);
+    slot.feedback?.abandoned(waitedMs);
+    const hung = why.code === 'GW_CLIENT_LEFT' && this.#requestSent && waitedMs >= HUNG_MS;
+    if (hung) this.upstream.outlier?.hung(slot);
   }
 
   #finish(error: GatewayError): void {
@@ -359,6 +374,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     this.#verdict?.head(head.status, true);
     this.call.observer?.attempted(head.status, null);
     this.#slot!.feedback?.answered(this.#waitedMs(), head);
+    this.upstream.outlier?.answered(this.#slot!, head.status);
     return !this.#done;
   }
 

@@ -13,6 +13,8 @@ export interface EndpointState {
   readonly available: boolean;
   /** Why it is passed over: `refused`, `ejected`, `unhealthy`; empty while it is available. */
   readonly out: readonly Absence[];
+  /** How often it was ejected as an outlier. */
+  readonly ejections: number;
   /** Calls from their start to the end of their answer. */
   readonly inFlight: number;
   readonly connections: number;
@@ -37,6 +39,7 @@ export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
       weight: slot.weight,
       available: slot.available,
       out: slot.absences,
+      ejections: slot.record.ejections,
       inFlight: slot.inFlight,
       connections: slot.transport.connections,
     })),
@@ -58,6 +61,7 @@ export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
       gauge.inFlight = each.inFlight;
       gauge.connections = each.connections;
       gauge.healthy = each.available;
+      gauge.ejections = each.ejections;
     }
   }
 }

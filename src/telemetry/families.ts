@@ -64,6 +64,10 @@ export const FAMILIES = {
     'upstream endpoint',
     '1 while the endpoint takes requests, 0 while checks or failures keep it out.',
   ]),
+  ejections: family('endpoint_ejections_total', 'counter', [
+    'upstream endpoint',
+    'How often the endpoint was ejected because it did worse than the others.',
+  ]),
   endpointInFlight: family('endpoint_in_flight', 'gauge', [
     'upstream endpoint',
     'Attempts at the endpoint that wait for an answer.',

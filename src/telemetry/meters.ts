@@ -108,6 +108,7 @@ export class EndpointMeter {
   connections = -1;
   /** False while health checks or failures keep it out. */
   healthy = true;
+  ejections = 0;
 
   constructor(upstream: string, endpoint: string) {
     this.labels = { upstream, endpoint };

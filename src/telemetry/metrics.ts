@@ -157,6 +157,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     }
   });
   byEndpoint('healthy', (emit, meter) => emit.value(meter.labels, meter.healthy ? 1 : 0));
+  byEndpoint('ejections', (emit, meter) => emit.value(meter.labels, meter.ejections));
   byEndpoint('endpointInFlight', (emit, meter) => emit.value(meter.labels, meter.inFlight));
   byEndpoint('connections', (emit, meter) => {
     if (meter.connections >= 0) emit.value(meter.labels, meter.connections);

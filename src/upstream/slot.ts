@@ -1,8 +1,10 @@
 /** One endpoint of an upstream as balancers see it: live numbers, read at each pick. */
+
 import { type EndpointSpec, endpointName } from '../wire/endpoint.ts';
 import type { ResponseHead } from '../wire/heads.ts';
 import type { Transport } from '../wire/transport.ts';
 import type { Tunnel } from '../wire/tunnel.ts';
+import { AttemptRecord } from './attempt-record.ts';
 
 /** Connections to one endpoint: one attempt each `send`. */
 export type EndpointTransport = Transport &
@@ -54,6 +56,7 @@ export class Slot {
   full: boolean;
   /** Calls from their start to the end of their answer. */
   inFlight: number;
+  readonly record = new AttemptRecord();
   /** Null while the balancer does not care. */
   feedback: Feedback | null;
   panic: Panic;

@@ -1,6 +1,6 @@
 /** One upstream: its endpoints, who takes the next call, and how the membership changes under load. */
 import { isDeepStrictEqual } from 'node:util';
-import type { BreakerOptions, Resilience } from '../config/resilience-options.ts';
+import type { Resilience } from '../config/resilience-options.ts';
 import type { Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
@@ -10,6 +10,7 @@ import type { Balancer } from './balancers/balancer.ts';
 import { createBalancer } from './balancers/catalog.ts';
 import { Breaker } from './breaker.ts';
 import { Draining } from './draining.ts';
+import { Outlier } from './outlier.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { type EndpointTransport, Slot, slotKey } from './slot.ts';
@@ -39,8 +40,9 @@ export interface Upstream {
   /** Present endpoints, in the order of the configuration or registry. */
   readonly slots: readonly Slot[];
   readonly budget: RetryBudget;
-  /** Null while it is switched off. */
+  /** Both null while they are switched off. */
   readonly breaker: Breaker | null;
+  readonly outlier: Outlier | null;
   /**
    * The slot for the next call, null when none may take it. Where too many count as broken, that is not believed,
    * and where all do, a chance is better than none.
@@ -79,6 +81,7 @@ class LiveUpstream implements Upstream {
   readonly #draining: Draining;
   readonly #weights: Weights;
   #breaker: Breaker | null = null;
+  #outlier: Outlier | null = null;
   #options: UpstreamOptions;
   #balancers: Balancers;
   #members: Membership;
@@ -93,7 +96,7 @@ class LiveUpstream implements Upstream {
     this.#weights = new Weights(parts.clock);
     this.#balancers = this.#createBalancers();
     this.#members = this.#membership([]);
-    this.#setBreaker(options.breaker ?? null);
+    this.#setKeepers(options);
     if (options.targets !== undefined) this.update(options.targets);
   }
 
@@ -103,6 +106,10 @@ class LiveUpstream implements Upstream {
 
   get breaker(): Breaker | null {
     return this.#breaker;
+  }
+
+  get outlier(): Outlier | null {
+    return this.#outlier;
   }
 
   get slots(): readonly Slot[] {
@@ -135,26 +142,34 @@ class LiveUpstream implements Upstream {
       this.#balancers = this.#createBalancers();
     }
     this.#members = this.#membership(slots);
-    this.#setBreaker(options.breaker ?? null);
+    this.#setKeepers(options);
     const staying = new Set(slots);
     for (const slot of before) if (!staying.has(slot)) this.#drain(slot);
+    this.#outlier?.changed();
   }
 
   async close(graceMs: number): Promise<void> {
     const { slots } = this.#members;
     this.#members = this.#membership([]);
     this.#refusals.clear();
-    this.#setBreaker(null);
+    this.#setKeepers({});
     const closing = slots.map((slot) => slot.transport.close(graceMs));
     await Promise.all([...closing, this.#draining.close(graceMs)]);
   }
 
-  /** One with other settings begins anew. */
-  #setBreaker(options: BreakerOptions | null): void {
-    if (isDeepStrictEqual(options, this.#breaker?.options ?? null)) return;
-    this.#breaker?.close();
-    const { clock, log } = this.#parts;
-    this.#breaker = options && new Breaker(options, { name: this.name, clock, log });
+  /** What has other settings than before begins anew. */
+  #setKeepers({ breaker = null, outlier = null }: Partial<Resilience>): void {
+    const { name } = this;
+    const { clock, random, log } = this.#parts;
+    if (!isDeepStrictEqual(breaker, this.#breaker?.options ?? null)) {
+      this.#breaker?.close();
+      this.#breaker = breaker && new Breaker(breaker, { name, clock, log });
+    }
+    if (!isDeepStrictEqual(outlier, this.#outlier?.options ?? null)) {
+      this.#outlier?.close();
+      const slots = () => this.#members.slots;
+      this.#outlier = outlier && new Outlier(outlier, { name, clock, random, log, slots });
+    }
   }
 
   /** The slots of the specs, those that are there already reused; an endpoint named twice counts once. */
