@@ -1,7 +1,9 @@
 /** The state of upstreams at this moment, for people and for the metrics. */
+import type { DiscoveryMeter } from '../telemetry/meters.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { BreakerPhase, BreakerState } from '../upstream/breaker.ts';
 import type { Absence } from '../upstream/slot.ts';
+import type { Followed } from './registries.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** In the order of their numbers in the metrics. */
@@ -46,12 +48,26 @@ export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
   }));
 }
 
+const measureDiscovery = (upstream: string, followed: Followed | null): DiscoveryMeter | null => {
+  if (followed === null) return null;
+  const { ageMs, failures, doubted, endpoints } = followed.membership.state();
+  return {
+    labels: { upstream, registry: followed.discover.registry },
+    ageMs,
+    failures,
+    doubted: doubted !== null,
+    endpoints: endpoints.length,
+  };
+};
+
 /** Writes the state into the gauges, and forgets endpoints that are gone. */
 export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
   for (const { name, breaker, endpoints } of describeUpstreams(snapshot)) {
     const meter = metrics.upstream(name);
     meter.retain(new Set(endpoints.map((each) => each.endpoint)));
-    const { budget } = snapshot.upstreams.get(name)!.upstream;
+    const live = snapshot.upstreams.get(name)!;
+    meter.discovery = measureDiscovery(name, live.followed);
+    const { budget } = live.upstream;
     meter.retries = budget.retries;
     meter.retriesRefused = budget.refused;
     meter.breaker = breaker === null ? -1 : PHASES.indexOf(breaker.phase);

@@ -60,6 +60,22 @@ export const FAMILIES = {
     'upstream',
     'How often the circuit breaker has opened.',
   ]),
+  registryAge: family('registry_age_seconds', 'gauge', [
+    'upstream registry',
+    'How old the last good answer of the registry is while it fails; 0 while it is well.',
+  ]),
+  registryFailures: family('registry_failures_total', 'counter', [
+    'upstream registry',
+    'Tries to learn the endpoints of the upstream that failed, or that gave rubbish.',
+  ]),
+  registryDoubted: family('registry_answer_doubted', 'gauge', [
+    'upstream registry',
+    '1 while an answer that takes away over half of the endpoints waits to be confirmed, else 0.',
+  ]),
+  registryEndpoints: family('registry_endpoints', 'gauge', [
+    'upstream registry',
+    'Endpoints of the upstream in use, those that drain included.',
+  ]),
   healthy: family('endpoint_healthy', 'gauge', [
     'upstream endpoint',
     '1 while the endpoint takes requests, 0 while checks or failures keep it out.',

@@ -142,6 +142,15 @@ export class EndpointMeter {
   }
 }
 
+/** How well a registry knows the endpoints of one upstream. */
+export interface DiscoveryMeter {
+  readonly labels: Labels;
+  readonly ageMs: number;
+  readonly failures: number;
+  readonly doubted: boolean;
+  readonly endpoints: number;
+}
+
 /** The numbers of one upstream: those of its endpoints, by `host:port`. */
 export class UpstreamMeter {
   readonly name: string;
@@ -154,6 +163,8 @@ export class UpstreamMeter {
   breakerOpened = 0;
   retries = 0;
   retriesRefused = 0;
+  /** Null where the configuration names the endpoints. */
+  discovery: DiscoveryMeter | null = null;
 
   constructor(name: string) {
     this.name = name;

@@ -4,7 +4,14 @@ import type { Clock } from '../kernel/clock.ts';
 import type { PluginCounter } from '../plugin.ts';
 import { type Emit, registerFamily } from './collected.ts';
 import { FAMILIES, type FamilyKey } from './families.ts';
-import { EndpointMeter, type Labels, ListenerMeter, RouteMeter, UpstreamMeter } from './meters.ts';
+import {
+  type DiscoveryMeter,
+  EndpointMeter,
+  type Labels,
+  ListenerMeter,
+  RouteMeter,
+  UpstreamMeter,
+} from './meters.ts';
 import { type CounterSpec, createPluginCounters } from './plugin-counters.ts';
 
 export type { CounterSpec };
@@ -120,6 +127,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     family(key, (emit) => {
       for (const meter of upstreams.values()) read(emit, meter);
     });
+  const byRegistry = (key: FamilyKey, read: (meter: DiscoveryMeter) => number) =>
+    family(key, (emit) => {
+      for (const { discovery } of upstreams.values())
+        if (discovery !== null) emit.value(discovery.labels, read(discovery));
+    });
   const byEndpoint = (key: FamilyKey, read: (emit: Emit, meter: EndpointMeter) => void) =>
     family(key, (emit) => {
       for (const upstream of upstreams.values()) {
@@ -156,6 +168,10 @@ export function createMetrics(options: MetricsOptions): Metrics {
       if (meter.breaker >= 0) emit.value(meter.labels, meter.breakerOpened);
     }
   });
+  byRegistry('registryAge', (meter) => meter.ageMs / 1000);
+  byRegistry('registryFailures', (meter) => meter.failures);
+  byRegistry('registryDoubted', (meter) => (meter.doubted ? 1 : 0));
+  byRegistry('registryEndpoints', (meter) => meter.endpoints);
   byEndpoint('healthy', (emit, meter) => emit.value(meter.labels, meter.healthy ? 1 : 0));
   byEndpoint('ejections', (emit, meter) => emit.value(meter.labels, meter.ejections));
   byEndpoint('endpointInFlight', (emit, meter) => emit.value(meter.labels, meter.inFlight));
