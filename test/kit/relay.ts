@@ -4,6 +4,8 @@ import { onTestFinished } from 'vitest';
 
 export interface Relay {
   readonly port: number;
+  /** What clients sent, piece by piece. */
+  readonly said: readonly string[];
   /** Nothing passes any more, in either direction; connections stay open and new ones are accepted. */
   swallow(): void;
   /** New connections pass again; those that lost bytes stay as they are, as behind a broken network. */
@@ -16,7 +18,8 @@ export interface Relay {
 export async function startRelay(to: number): Promise<Relay> {
   const sockets = new Set<Socket>();
   let swallowing = false;
-  const relay = { port: 0, delayMs: 0, swallow: () => {}, pass: () => {} };
+  const said: string[] = [];
+  const relay = { port: 0, said, delayMs: 0, swallow: () => {}, pass: () => {} };
   const server = createServer((client) => {
     const upstream = connect(to, '127.0.0.1');
     let lost = false;
@@ -34,6 +37,7 @@ export async function startRelay(to: number): Promise<Relay> {
       });
     }
     client.on('data', (chunk) => {
+      said.push(chunk.toString('latin1'));
       if (!isLost()) upstream.write(chunk);
     });
     upstream.on('data', (chunk) => {

@@ -4,6 +4,8 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { ACL, createClient, Id, Permission } from 'node-zookeeper-client';
 import { onPath } from './server-cache.ts';
 import { freePorts, type ServerProcess, startServer } from './server-process.ts';
 
@@ -91,5 +93,42 @@ export async function startZooKeeper(count = 1): Promise<TestZooKeeper> {
       await endAll();
       rmSync(folder, { recursive: true, force: true });
     },
+  };
+}
+
+/** A client of the library's own, for the hands of a test. */
+export interface ZooKeeperHands {
+  /** Makes a node, and those above it, or changes what it holds. */
+  put(path: string, data: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  exists(path: string): Promise<boolean>;
+  /** Lets nobody but `user:password` read or change it. */
+  reserve(path: string, digest: string): Promise<void>;
+  close(): void;
+}
+
+/** Connects to one server. */
+export function zooKeeperHands(address: string): ZooKeeperHands {
+  const client = createClient(address, { sessionTimeout: 10_000 });
+  client.connect();
+  const stat = promisify(
+    client.exists.bind(client) as (path: string, done: (error: unknown) => void) => void,
+  );
+  const exists = async (path: string) => Boolean((await stat(path)) ?? null);
+  return {
+    exists,
+    async put(path, data) {
+      const bytes = Buffer.from(data);
+      if (await exists(path))
+        await promisify<void>((done) => client.setData(path, bytes, (error) => done(error, undefined)))();
+      else await promisify<void>((done) => client.mkdirp(path, bytes, (error) => done(error, undefined)))();
+    },
+    remove: promisify<string, void>((path, done) => client.remove(path, (error) => done(error, undefined))),
+    async reserve(path, digest) {
+      client.addAuthInfo('digest', Buffer.from(digest));
+      const acl = [new ACL(Permission.ALL, new Id('auth', ''))];
+      await promisify<void>((done) => client.setACL(path, acl, (error) => done(error, undefined)))();
+    },
+    close: () => client.close(),
   };
 }

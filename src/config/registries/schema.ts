@@ -42,7 +42,9 @@ export const registrySchema = (form: RegistryForm) =>
   section({
     ...commonShape(form),
     ...form.options,
-    ...(form.registers ? { register: register.optional() } : {}),
+    ...(form.registers && {
+      register: register.optional().describe('How the gateway enters itself there; absent: it does not.'),
+    }),
   });
 
 /** The schema of a long `discover` through a registry of this kind. */

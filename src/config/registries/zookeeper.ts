@@ -1,0 +1,48 @@
+/** The settings of a ZooKeeper registry. */
+import { address } from '../addresses.ts';
+import { duration, flag, Refusal, text } from '../forms.ts';
+import { oneOrMany } from '../shapes.ts';
+import { metadataFilter } from './file.ts';
+import type { RegistryForm } from './form.ts';
+
+const isPath = (value: string): boolean =>
+  value === '/' ||
+  (/^\/.*[^/]$/.test(value) &&
+    !value
+      .split('/')
+      .slice(1)
+      .some((part) => /^\.{0,2}$/.test(part)));
+
+export const zookeeper = {
+  type: 'zookeeper',
+  summary: "The nodes below a service's node in ZooKeeper: Curator's JSON, or host:port.",
+  options: {
+    address: oneOrMany(address())
+      .prefault('127.0.0.1:2181')
+      .describe('Servers of one ensemble, as host:port; another one is asked when one fails.'),
+    root: text({
+      form: 'a path',
+      max: 1024,
+      check: (value) => (isPath(value) ? null : new Refusal('is no path', 'Write a path such as /services.')),
+    })
+      .prefault('/services')
+      .describe('Node below which there is a node for each service.'),
+    session: duration(1000)
+      .prefault('10s')
+      .describe(
+        'How long a session outlives its connection; a silent server is left after two thirds of it.',
+      ),
+    user: text({ form: 'a name', max: 253 })
+      .optional()
+      .describe('User for access lists (digest); needs `password`.'),
+    password: text({ form: 'a password', max: 1024 }).optional().describe('Password of `user`.'),
+  },
+  discover: {
+    secure: flag()
+      .prefault(false)
+      .describe('Use the secure port (`sslPort`) only; otherwise it is used where there is no plain one.'),
+    metadata: metadataFilter(),
+  },
+  registers: true,
+  confirm: '30s',
+} as const satisfies RegistryForm;
