@@ -93,6 +93,16 @@ export type Balance =
       readonly header: string;
     };
 
+/** How clients stay with the endpoint that served them. */
+export interface StickyConfig {
+  /** Name of the cookie. */
+  readonly cookie: string;
+  /** How long the cookie lasts; null: until the browser is closed. */
+  readonly ttlMs: number | null;
+  /** What tags are made with; null: something of this process alone. */
+  readonly secret: string | null;
+}
+
 export interface Upstream extends Resilience {
   readonly name: string;
   /** Empty where a registry tells. */
@@ -106,6 +116,7 @@ export interface Upstream extends Resilience {
   readonly slowStartMs: number;
   /** Below this part of available endpoints checks and ejections are not believed, 0 to 1. */
   readonly panicBelow: number;
+  readonly sticky: StickyConfig | null;
   readonly protocol: 'http1';
   /** A Host to send instead of the client's, or null. */
   readonly hostHeader: string | null;

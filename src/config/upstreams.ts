@@ -2,7 +2,7 @@
 import { type EndpointSpec, endpointName } from '../wire/endpoint.ts';
 import { readTarget } from './addresses.ts';
 import { readBalance } from './balance.ts';
-import { readChoosing } from './choosing.ts';
+import { checkChoosing, readChoosing } from './choosing.ts';
 import { Refusal } from './forms.ts';
 import type { Part } from './parse-part.ts';
 import { readHost } from './patterns.ts';
@@ -119,6 +119,7 @@ export function readUpstream(scope: UpstreamScope, name: string, part: Part<Upst
     tls: input.tls === undefined ? null : readTls(scope, input.tls, [...path, 'tls']),
     plugins: readPlugins(report, input.plugins, [...path, 'plugins']),
   };
+  checkChoosing(report, input, path);
   checkResilience(report, input, path);
   checkTimeouts(report, upstream.timeouts, [...path, 'timeouts']);
   const plain = upstream.targets.every((target) => target.scheme === 'http');

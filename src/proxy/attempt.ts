@@ -90,7 +90,9 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   start(): void {
     if (!this.#admitted()) return;
     this.upstream.budget.request();
-    const slot = this.upstream.pick(this.call.hash, null);
+    const { hash, stick } = this.call;
+    const known = stick == null ? null : this.upstream.find(stick);
+    const slot = known ?? this.upstream.pick(hash, null);
     if (slot === null) this.#finish(gatewayError('GW_NO_ENDPOINT', this.upstream.whyNone()));
     else this.#launch(slot);
   }

@@ -5,6 +5,7 @@ import type { RequestHead } from '../wire/heads.ts';
 import type { Timeouts, Transport } from '../wire/transport.ts';
 import type { Tunnel } from '../wire/tunnel.ts';
 import type { AnswerOptions } from './answer.ts';
+import type { StickyCookie } from './sticky-cookie.ts';
 
 /** Made once per route and target; nothing in it belongs to one request. */
 export interface ForwardOptions extends AnswerOptions {
@@ -17,6 +18,8 @@ export interface ForwardOptions extends AnswerOptions {
   readonly timeoutMs: number;
   /** For balancers that hash; null gives 0. */
   readonly hash: ((x: LiveExchange) => number) | null;
+  /** Where clients stay with an endpoint; null or absent: they don't. */
+  readonly sticky?: StickyCookie | null;
   /** `keep`, `upstream` or a name, as in `prepareRequest`; only `upstream` is acted on here, at each attempt. */
   readonly hostHeader: string;
   readonly bodyLimitBytes: number;

@@ -23,6 +23,7 @@ class Outgoing implements Call {
   readonly deadlineMs: number;
   readonly timeouts: Timeouts;
   readonly hash: number;
+  readonly stick: string | null;
   readonly observer: CallObserver;
 
   constructor(x: LiveExchange, body: Body | null, by: Forwarding) {
@@ -32,6 +33,7 @@ class Outgoing implements Call {
     this.deadlineMs = deadlineOf(x, o);
     this.timeouts = o.timeouts;
     this.hash = o.hash === null ? 0 : o.hash(x);
+    this.stick = o.sticky?.read(x) ?? null;
     this.observer = by;
   }
 }
@@ -143,6 +145,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     }
     this.#headCame();
     dropHopByHop(head.fields);
+    this.options.sticky?.mark(this.#x, head.fields);
     this.#conclude({ status: head.status, fields: head.fields, body, by: 'upstream', error: null }, body);
   }
 
@@ -166,6 +169,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     this.#headCame();
     this.#join = join;
     dropHopByHop(head.fields);
+    this.options.sticky?.mark(this.#x, head.fields);
     this.#conclude({ status: 101, fields: head.fields, body: null, by: 'upstream', error: null }, null);
   }
 

@@ -19,6 +19,7 @@ import type { ResolvedUse } from '../pipeline/resolve.ts';
 import { runAttempt, runResponse } from '../pipeline/run.ts';
 import { Fault } from '../proxy/fault.ts';
 import type { ForwardOptions } from '../proxy/forward.ts';
+import { StickyCookie } from '../proxy/sticky-cookie.ts';
 import { createRouter } from '../router/router.ts';
 import type { RouteMeter } from '../telemetry/meters.ts';
 import { createTrust } from './client.ts';
@@ -265,6 +266,7 @@ class Preparation {
       timeoutMs: route.timeoutMs,
       maxDurationMs: route.maxDurationMs,
       hash: createRequestHash(upstream.balance, this.#estate.random),
+      sticky: upstream.sticky === null ? null : new StickyCookie(upstream.sticky, live.upstream),
       hostHeader: target.hostHeader,
       viaName: this.#estate.viaName,
       wheel: this.#estate.wheel,

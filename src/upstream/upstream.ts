@@ -14,12 +14,13 @@ import { Outlier } from './outlier.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { type EndpointTransport, Slot, slotKey } from './slot.ts';
+import { Sticky } from './sticky.ts';
 import { Tier } from './tier.ts';
 import { Tiers } from './tiers.ts';
 import { Weights } from './weights.ts';
 
 export type UpstreamOptions = Pick<UpstreamConfig, 'name' | 'balance' | 'retry'> &
-  Partial<Resilience & Pick<UpstreamConfig, 'panicBelow' | 'slowStartMs' | 'zone'>> & {
+  Partial<Resilience & Pick<UpstreamConfig, 'panicBelow' | 'slowStartMs' | 'zone' | 'sticky'>> & {
     /** The endpoints to start with; none means that `update` brings them. */
     readonly targets?: readonly EndpointSpec[];
   };
@@ -50,6 +51,10 @@ export interface Upstream {
   pick(hash: number, tried: readonly Slot[] | null): Slot | null;
   /** Why `pick` gave none, for the log. */
   whyNone(): string;
+  /** The slot that a tag names, if that can take a call now; null also where clients do not stick. */
+  find(tag: string): Slot | null;
+  /** What names an endpoint (`host:port`) to its clients; null where clients do not stick. */
+  tagOf(endpoint: string): string | null;
   /** Tells that a slot could not be connected to: it is passed over for a second. */
   refused(slot: Slot): void;
   /**
@@ -80,10 +85,13 @@ class LiveUpstream implements Upstream {
   readonly #refusals: Refusals;
   readonly #draining: Draining;
   readonly #weights: Weights;
+  /** Signs where the configuration gives nothing to sign with. */
+  readonly #ownSecret: string;
   #breaker: Breaker | null = null;
   #outlier: Outlier | null = null;
   #options: UpstreamOptions;
   #balancers: Balancers;
+  #sticky: Sticky | null = null;
   #members: Membership;
 
   constructor(options: UpstreamOptions, parts: UpstreamParts) {
@@ -94,6 +102,7 @@ class LiveUpstream implements Upstream {
     this.#draining = new Draining(parts.clock);
     this.#options = options;
     this.#weights = new Weights(parts.clock);
+    this.#ownSecret = Buffer.from(parts.random.bytes(32)).toString('base64');
     this.#balancers = this.#createBalancers();
     this.#members = this.#membership([]);
     this.#setKeepers(options);
@@ -126,6 +135,14 @@ class LiveUpstream implements Upstream {
     return `${this.name}: ${this.#parts.whyEmpty?.() ?? 'it has no endpoint'}`;
   }
 
+  find(tag: string): Slot | null {
+    return this.#sticky === null ? null : this.#sticky.find(tag);
+  }
+
+  tagOf(endpoint: string): string | null {
+    return this.#sticky === null ? null : this.#sticky.tagOf(endpoint);
+  }
+
   refused(slot: Slot): void {
     // The attempt may be of an endpoint that has been taken away since.
     if (this.#members.slots.includes(slot)) this.#refusals.note(slot);
@@ -143,6 +160,7 @@ class LiveUpstream implements Upstream {
     }
     this.#members = this.#membership(slots);
     this.#setKeepers(options);
+    this.#stick(slots);
     const staying = new Set(slots);
     for (const slot of before) if (!staying.has(slot)) this.#drain(slot);
     this.#outlier?.changed();
@@ -202,6 +220,16 @@ class LiveUpstream implements Upstream {
   #createBalancers(): Balancers {
     const create = () => createBalancer(this.#options.balance, this.#parts);
     return { near: create(), far: create() };
+  }
+
+  #stick(slots: readonly Slot[]): void {
+    const { sticky = null } = this.#options;
+    if (sticky === null) this.#sticky = null;
+    else {
+      const secret = sticky.secret ?? this.#ownSecret;
+      if (this.#sticky?.secret !== secret) this.#sticky = new Sticky(this.name, secret);
+      this.#sticky.update(slots);
+    }
   }
 
   #membership(slots: readonly Slot[]): Membership {

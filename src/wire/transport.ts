@@ -21,6 +21,8 @@ export interface Call {
   readonly timeouts: Timeouts;
   /** For balancers that hash; 0 otherwise. */
   readonly hash: number;
+  /** Names the endpoint that the client comes back to; null or absent: any. */
+  readonly stick?: string | null;
   /** Told of each try: the log, metrics and plugins hang here. Null for health checks and mirrors. */
   readonly observer: CallObserver | null;
 }
