@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
 import { explainCommand } from './commands/explain.ts';
 import { idCommand } from './commands/id.ts';
+import { keyCommand } from './commands/key.ts';
 import { routesCommand } from './commands/routes.ts';
 import { schemaCommand } from './commands/schema.ts';
 import { startCommand } from './commands/start.ts';
@@ -32,6 +33,7 @@ export function createProgram(): Command {
     routesCommand(),
     idCommand(),
     tokenCommand(),
+    keyCommand(),
     schemaCommand(),
   ];
   for (const command of commands) {

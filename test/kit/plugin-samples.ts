@@ -2,6 +2,12 @@
 
 /** By the plugin's name; a new plugin adds its own. */
 export const sampleConfigs: Readonly<Record<string, unknown>> = {
+  'api-key': { consumers: { acme: { keys: [`sha256:${'0'.repeat(64)}`], plan: 'pro' } } },
+  basic: {
+    users: {
+      ann: { password: `$scrypt$ln=14,r=8,p=1$${'A'.repeat(22)}$${'A'.repeat(43)}`, scopes: ['orders:read'] },
+    },
+  },
   authorize: { allow: [{ scopes: ['orders:read'] }, 'claims.sub == params.id'] },
   cors: { origins: ['https://shop.example'] },
   headers: {
