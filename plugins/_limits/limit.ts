@@ -56,12 +56,16 @@ export class Limit {
 
   /** Takes the tokens of one request; synchronous unless Redis is asked. */
   decide<R>(key: string, settle: Settle<R>): R | Promise<R> {
-    if (this.#remote === null) return settle(this.#takeHere(this.windows, key), 'memory');
+    if (this.#remote === null)
+      return settle(this.#takeHere(this.windows, key, this.#settings.cost), 'memory');
     const remoteKey = `${this.#remotePrefix}{${key}}`;
     if (!this.#host.redis!.up(remoteKey)) return this.#without(key, settle);
-    const { cost } = this.#settings;
+    const { cost, onStoreFailure } = this.#settings;
     return this.#remote.take(remoteKey, cost, cost).then(
-      (decision) => settle(decision, 'redis'),
+      (decision) => {
+        if (decision.granted > 0 && onStoreFailure === 'local') this.#note(key);
+        return settle(decision, 'redis');
+      },
       // Why is told once by the connection, which sees every failure.
       () => this.#without(key, settle),
     );
@@ -74,18 +78,28 @@ export class Limit {
   #without<R>(key: string, settle: Settle<R>): R {
     const { onStoreFailure } = this.#settings;
     if (onStoreFailure !== 'local') return settle(null, onStoreFailure);
+    const { cost } = this.#settings;
+    return settle(this.#takeHere(this.#windowsOfPart(), key, cost), 'local');
+  }
+
+  /** What passed by Redis is taken here too, so that no change to `local` begins with a full bucket. */
+  #note(key: string): void {
+    this.#takeHere(this.#windowsOfPart(), key, 0);
+  }
+
+  #windowsOfPart(): readonly Window[] {
     const { nodes } = this.#host.redis!;
     if (nodes !== this.#part.nodes)
       this.#part = { nodes, windows: this.windows.map((window) => divided(window, nodes)) };
-    return settle(this.#takeHere(this.#part.windows, key), 'local');
+    return this.#part.windows;
   }
 
-  #takeHere(windows: readonly Window[], key: string): Decision {
+  /** @param least fewer are refused; 0: what there is */
+  #takeHere(windows: readonly Window[], key: string, least: number): Decision {
     const { clock } = this.#host;
     const now = this.#now;
     now.steadyUs = Math.floor(clock.nowMs() * 1000);
     if (this.#readsWall) now.wallUs = (clock.wallMs() - EPOCH_MS) * 1000;
-    const { cost } = this.#settings;
-    return take(windows, this.#lease.value.of(key), now, [cost, cost]);
+    return take(windows, this.#lease.value.of(key), now, [this.#settings.cost, least]);
   }
 }

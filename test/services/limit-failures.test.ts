@@ -1,0 +1,222 @@
+/** Limits in Redis while Redis fails in every way: no request is lost or held up, and no limit is off. */
+import { Agent } from 'node:http';
+import { expect } from 'vitest';
+import { startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
+import { redisTest, startCluster, startRedis, startSentinels } from '../kit/redis.ts';
+import { startRelay } from '../kit/relay.ts';
+
+const RATE = 40;
+const BURST = 20;
+/** Between two requests: five times what the limit lets through. */
+const PAUSE_MS = 5;
+
+const yaml = (url: string, settings = '') => `redis: ${url}
+plugins:
+  by-address: { type: rate-limit, rate: ${RATE}/s, burst: ${BURST}${settings} }
+routes:
+  - path: /limited
+    plugins: { respond: { status: 204 } }
+  - path: /free
+    plugins: { by-address: false, respond: { status: 204 } }
+`;
+
+interface Seen {
+  readonly atMs: number;
+  readonly tookMs: number;
+  /** 0: no answer. */
+  readonly status: number;
+}
+
+/** Asks on and on while something happens; gives each answer. */
+async function load(gateway: TestGateway, what: () => Promise<void>): Promise<Seen[]> {
+  const agent = new Agent({ keepAlive: true });
+  const seen: Seen[] = [];
+  const pending = new Set<Promise<void>>();
+  const ask = async () => {
+    const atMs = performance.now();
+    const status = await gateway.ask('/limited', { agent }).then(
+      (answer) => answer.status,
+      () => 0,
+    );
+    seen.push({ atMs, tookMs: performance.now() - atMs, status });
+  };
+  const timer = setInterval(() => {
+    const asking = ask().finally(() => pending.delete(asking));
+    pending.add(asking);
+  }, PAUSE_MS);
+  await what().finally(() => clearInterval(timer));
+  await Promise.all(pending);
+  agent.destroy();
+  return seen.sort((a, b) => a.atMs - b.atMs);
+}
+
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+const p99 = (list: readonly Seen[]): number => {
+  const sorted = list.map((each) => each.tookMs).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length * 0.99)] ?? 0;
+};
+
+const isExact = (gateway: TestGateway) => gateway.gateway.ready().degraded.length === 0;
+
+/** One second of calm, the fault for at least two, and a second after it is over. */
+async function underFault(
+  gateway: TestGateway,
+  { begin, end }: { begin: () => Promise<void> | void; end: () => Promise<void> | void },
+) {
+  let faultMs = 0;
+  let exactMs = 0;
+  let goneMs = 0;
+  const seen = await load(gateway, async () => {
+    await pause(1000);
+    faultMs = performance.now();
+    await begin();
+    await until(() => !isExact(gateway), 'degraded limits');
+    await pause(2000);
+    goneMs = performance.now();
+    await end();
+    await until(() => isExact(gateway), 'exact limits');
+    exactMs = performance.now();
+    await pause(1000);
+  });
+  const calm = seen.filter((each) => each.atMs < faultMs);
+  const fault = seen.filter((each) => each.atMs >= faultMs && each.atMs < faultMs + 1000);
+  const admitted = seen.filter((each) => each.status === 204).length;
+  const seconds = (seen.at(-1)!.atMs - seen[0]!.atMs) / 1000;
+  const addedP99Ms = p99(fault) - p99(calm);
+  console.log(
+    `${seen.length} requests, added p99 ${addedP99Ms.toFixed(1)} ms, admitted ${admitted} of ${(BURST + RATE * seconds).toFixed(0)}, exact after ${(exactMs - goneMs).toFixed(0)} ms`,
+  );
+  expect(seen.filter((each) => each.status !== 204 && each.status !== 429)).toEqual([]);
+  expect(addedP99Ms).toBeLessThan(50);
+  // Redis has not seen what passed meanwhile: at each way back its bucket is full.
+  expect(admitted).toBeLessThanOrEqual(3 * BURST + RATE * seconds);
+  expect(admitted).toBeGreaterThan(RATE * seconds * 0.5);
+  for (const phase of [calm, fault]) expect(phase.some((each) => each.status === 429)).toBe(true);
+  return { recoveryMs: exactMs - goneMs };
+}
+
+redisTest('Redis is killed and comes back', async () => {
+  const server = await startRedis();
+  const gateway = await startTestGateway(yaml(server.url));
+  const { recoveryMs } = await underFault(gateway, { begin: server.kill, end: server.restart });
+  expect(recoveryMs).toBeLessThan(2000);
+  expect(gateway.log.filter((line) => line.msg.includes('Redis')).map((line) => line.level)).toEqual([
+    'warn',
+    'info',
+  ]);
+  const series = await gateway.series();
+  expect(series.get('snowgate_redis_up')).toBe(1);
+  const counted = (store: string) =>
+    series.get(`snowgate_plugin_rate_limit_total{instance="by-address",result="refused",store="${store}"}`);
+  expect(counted('redis')).toBeGreaterThan(0);
+  expect(counted('local')).toBeGreaterThan(0);
+});
+
+redisTest('Redis is frozen and thaws', async () => {
+  const server = await startRedis();
+  const gateway = await startTestGateway(yaml(server.url));
+  const { recoveryMs } = await underFault(gateway, { begin: server.freeze, end: server.thaw });
+  expect(recoveryMs).toBeLessThan(2000);
+});
+
+redisTest('the port of Redis becomes a black hole', async () => {
+  const server = await startRedis();
+  const relay = await startRelay(server.port);
+  const gateway = await startTestGateway(yaml(`redis://127.0.0.1:${relay.port}`));
+  const { recoveryMs } = await underFault(gateway, { begin: relay.swallow, end: relay.pass });
+  expect(recoveryMs).toBeLessThan(2500);
+});
+
+redisTest('Redis is half a second slow', async () => {
+  const server = await startRedis();
+  const relay = await startRelay(server.port);
+  const gateway = await startTestGateway(yaml(`redis://127.0.0.1:${relay.port}`));
+  const setDelay = (ms: number) => () => {
+    relay.delayMs = ms;
+  };
+  await underFault(gateway, { begin: setDelay(500), end: setDelay(0) });
+});
+
+redisTest('the master dies and Sentinels choose the replica', async () => {
+  const { master, url } = await startSentinels();
+  const gateway = await startTestGateway(yaml(url));
+  await underFault(gateway, { begin: master.kill, end: () => undefined });
+});
+
+redisTest('the master becomes a replica and refuses writes', async () => {
+  const other = await startRedis();
+  const server = await startRedis();
+  const gateway = await startTestGateway(yaml(server.url));
+  const demote = async () => {
+    await server.cli('replicaof', '127.0.0.1', String(other.port));
+  };
+  const promote = async () => {
+    await server.cli('replicaof', 'no', 'one');
+  };
+  await underFault(gateway, { begin: demote, end: promote });
+});
+
+redisTest('the node of a Cluster that holds the bucket freezes', async () => {
+  const { nodes, url } = await startCluster();
+  const gateway = await startTestGateway(yaml(url));
+  // A bucket that is nearly full is soon forgotten.
+  for (let at = 0; at < BURST; at++) await gateway.ask('/limited');
+  const sizes = await Promise.all(nodes.map((node) => node.cli('keys', '*:limit:*')));
+  const holder = nodes[sizes.findIndex((keys) => keys !== '')]!;
+  await underFault(gateway, { begin: holder.freeze, end: holder.thaw });
+});
+
+redisTest('open lets all pass, closed refuses all, and both leave other routes alone', async () => {
+  const server = await startRedis();
+  const open = await startTestGateway(yaml(server.url, ', onStoreFailure: open'));
+  const closed = await startTestGateway(yaml(server.url, ', onStoreFailure: closed'));
+  await server.kill();
+  await until(() => !isExact(open) && !isExact(closed), 'degraded limits');
+  for (let at = 0; at < 2 * BURST; at++) expect((await open.ask('/limited')).status).toBe(204);
+  const refused = await closed.ask('/limited');
+  expect([refused.status, refused.headers['retry-after']]).toEqual([503, '1']);
+  expect((await closed.line((line) => line.status === 503)).code).toBe('GW_LIMIT_STORE');
+  expect((await closed.ask('/free')).status).toBe(204);
+});
+
+redisTest('the gateways of a lost Redis share the limit by their number', async () => {
+  const server = await startRedis();
+  const gateways = [await startTestGateway(yaml(server.url)), await startTestGateway(yaml(server.url))];
+  const counted = async () =>
+    Promise.all(gateways.map(async (each) => (await each.series()).get('snowgate_redis_nodes')));
+  const over = performance.now() + 10_000;
+  while ((await counted()).some((nodes) => nodes !== 2) && performance.now() < over) await pause(50);
+  expect(await counted()).toEqual([2, 2]);
+  await server.kill();
+  await until(() => gateways.every((each) => !isExact(each)), 'degraded limits');
+  const start = performance.now();
+  let admitted = 0;
+  for (let at = 0; at < 2 * BURST; at++)
+    for (const gateway of gateways) if ((await gateway.ask('/limited')).status === 204) admitted++;
+  const seconds = (performance.now() - start) / 1000;
+  expect(admitted).toBeGreaterThanOrEqual(BURST);
+  expect(admitted).toBeLessThanOrEqual(BURST + RATE * seconds + 1);
+});
+
+redisTest('a Redis that is not there at the start is a warning, and it is used when it comes', async () => {
+  const server = await startRedis();
+  await server.kill();
+  const gateway = await startTestGateway(yaml(server.url));
+  expect(gateway.log.map((line) => line.msg).join()).toContain('Redis cannot be used');
+  expect((await gateway.ask('/limited')).status).toBe(204);
+  await server.restart();
+  await until(() => isExact(gateway), 'exact limits');
+});
+
+redisTest('another Redis is taken into use without a request lost', async () => {
+  const [first, second] = [await startRedis(), await startRedis()];
+  const gateway = await startTestGateway(yaml(first.url));
+  const seen = await load(gateway, async () => {
+    await pause(300);
+    await gateway.edit(yaml(second.url));
+    await pause(300);
+  });
+  expect(seen.filter((each) => each.status !== 204 && each.status !== 429)).toEqual([]);
+  expect(await second.cli('keys', '*:limit:*')).not.toBe('');
+});
