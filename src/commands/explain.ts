@@ -1,13 +1,16 @@
 /** The command `snowgate explain`: which way a request would go, and why not another. */
 import { Command, InvalidArgumentError } from 'commander';
 import type { Balance } from '../config/types.ts';
+import { systemClock } from '../kernel/clock.ts';
+import { systemRandom } from '../kernel/random.ts';
 import { createRouter } from '../router/router.ts';
+import { type Looked, lookUp } from '../runtime/look-up.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from '../runtime/plan.ts';
 import { createRewrite } from '../runtime/rewrite.ts';
 import { endpointName } from '../wire/endpoint.ts';
 import { createFields, type Fields } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
-import { DEFAULT_FILE, readGood } from './read.ts';
+import { DEFAULT_FILE, quietLog, readGood } from './read.ts';
 import { methodsText, patternText } from './route-text.ts';
 import { CommandFailed, columns, EXIT, paint, print, printJson } from './terminal.ts';
 import { type Judged, judge, type Verdict } from './verdicts.ts';
@@ -46,14 +49,21 @@ const headOf = (method: string, url: string, fields: Fields): RequestHead => {
   };
 };
 
-const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget) => {
+type LookedUp = ReadonlyMap<string, Looked>;
+type LookUp = (upstreams: readonly string[]) => Promise<LookedUp>;
+
+const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget, looked: LookedUp) => {
   const upstream = plan.config.upstreams[target.upstream]!;
+  const { discover } = upstream;
+  const { endpoints, why } = looked.get(target.upstream)!;
   const total = route.targets.reduce((sum, each) => sum + each.weight, 0);
   return {
     upstream: target.upstream,
     share: target.weight / total,
     balance: upstream.balance,
-    endpoints: upstream.targets.map((spec) => ({ endpoint: endpointName(spec), weight: spec.weight })),
+    discover: discover === null ? null : { registry: discover.registry, service: discover.service },
+    endpoints: endpoints.map((spec) => ({ endpoint: endpointName(spec), weight: spec.weight })),
+    noEndpoints: why,
     hostHeader: target.hostHeader,
     timeouts: target.timeouts,
     retry: upstream.retry,
@@ -61,11 +71,12 @@ const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget) => {
   };
 };
 
-const explainJson = (plan: Plan, head: RequestHead) => {
+const explainJson = async (plan: Plan, head: RequestHead, look: LookUp) => {
   const router = createRouter(plan.config.routes);
   const { match, path, problem, routes } = router.explain(head);
   const route = match.kind === 'found' ? plan.routes[match.index]! : plan.fallback;
   const rewrite = route.config === null ? null : createRewrite(route.config);
+  const looked = await look(route.targets.map((target) => target.upstream));
   return {
     request: { method: head.method, host: head.authority, path, query: head.query },
     outcome: match.kind,
@@ -77,12 +88,13 @@ const explainJson = (plan: Plan, head: RequestHead) => {
     timeoutMs: route.config?.timeoutMs ?? null,
     bodyLimitBytes: route.config?.bodyBytes ?? null,
     plugins: route.uses.map(({ name, scope, use }) => ({ name, type: use.type, scope })),
-    targets: match.kind === 'found' ? route.targets.map((target) => targetJson(plan, route, target)) : [],
+    targets:
+      match.kind === 'found' ? route.targets.map((target) => targetJson(plan, route, target, looked)) : [],
     others: routes.filter((verdict) => verdict.outcome !== 'won'),
   };
 };
 
-type Explained = ReturnType<typeof explainJson>;
+type Explained = Awaited<ReturnType<typeof explainJson>>;
 
 const VERDICTS: Record<string, string> = {
   'not-found': 'no route takes it: 404 GW_NO_ROUTE',
@@ -115,7 +127,10 @@ const targetLines = (target: Explained['targets'][number]): string[] => {
   return [
     ...columns([
       ['upstream', `${target.upstream} (${balanceText(target.balance)}${share})`],
-      ['endpoints', endpoints.join(', ')],
+      ['endpoints', target.noEndpoints === null ? endpoints.join(', ') : `none: ${target.noEndpoints}`],
+      ...(target.discover === null
+        ? []
+        : [['found by', `${target.discover.registry}/${target.discover.service}`]]),
       ['host sent', target.hostHeader],
       [
         'timeouts',
@@ -210,7 +225,14 @@ export function explainCommand(): Command {
           address: options.from,
         });
       });
-      const explained = explainJson(plan, head);
+      const explained = await explainJson(plan, head, (upstreams) =>
+        lookUp(plan.config, upstreams, {
+          file: options.config,
+          clock: systemClock,
+          random: systemRandom,
+          log: quietLog(),
+        }),
+      );
       if (options.json) printJson(judged === null ? explained : { ...explained, judged });
       else print(text(explained, plan, judged));
       if (explained.outcome !== 'found' || isRefused(judged)) throw new CommandFailed('', EXIT.wrong);

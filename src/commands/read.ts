@@ -16,7 +16,7 @@ import { version } from './version.ts';
 export const DEFAULT_FILE = 'gateway.yaml';
 
 /** A log that only speaks up about what a person should know now. */
-const quiet = () => createLogger({ level: 'error', pretty: true, destination: process.stderr });
+export const quietLog = () => createLogger({ level: 'error', pretty: true, destination: process.stderr });
 
 /** What is wrong, as text for standard error. */
 export function issuesText(issues: readonly Issue[], loaded: Loaded): string {
@@ -31,7 +31,7 @@ export type Look = (plan: Plan, prepared: Prepared) => Promise<void>;
  * @param look called where the file has no errors
  */
 export async function readChecked(file: string, look: Look | null = null): Promise<ReadPlan> {
-  const log = quiet();
+  const log = quietLog();
   const read = await readPlan({ file, env: process.env, log });
   if (read.plan === null) return read;
   const metrics = createMetrics({ clock: systemClock, version: version(), process: false });

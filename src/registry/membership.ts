@@ -276,7 +276,8 @@ export class Membership {
     this.#used = this.#next;
     if (before.text === this.#used.text) return;
     const { log, query } = this.#parts;
-    log.info('the endpoints of a service have changed', {
+    const tell = before.list.length === 0 ? log.debug : log.info;
+    tell('the endpoints of a service have changed', {
       service: query.service,
       before: before.list.length,
       now: this.#used.list.length,

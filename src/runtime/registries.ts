@@ -5,6 +5,7 @@ import type { Discover, RegistryConfig } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import { createTable, type Lease, type Table } from '../kernel/table.ts';
+import type { PluginLogger } from '../plugin.ts';
 import { REGISTRY_KINDS } from '../registry/catalog.ts';
 import { Membership } from '../registry/membership.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -49,6 +50,14 @@ export function whyEmpty(followed: Followed | null): string {
     : `the registry ${registry} has never answered: ${failure}`;
 }
 
+/** Each line says which registry it is about. */
+const logOf = (log: Logger, registry: string): PluginLogger => ({
+  debug: (message, fields) => log.debug(message, { registry, ...fields }),
+  info: (message, fields) => log.info(message, { registry, ...fields }),
+  warn: (message, fields) => log.warn(message, { registry, ...fields }),
+  error: (message, fields) => log.error(message, { registry, ...fields }),
+});
+
 interface Held extends Followed {
   readonly registry: Lease<LiveRegistry>;
 }
@@ -84,7 +93,7 @@ export class Registries {
         name: config.name,
         clock,
         random,
-        log: log.child(config.name),
+        log: logOf(log, config.name),
         tls,
         stateDir,
         resolveFile: (name) => resolve(folder, name),
@@ -102,7 +111,7 @@ export class Registries {
     let taken = false;
     const begin = async (): Promise<Held> => {
       taken = true;
-      const own = log.child(config.name);
+      const own = logOf(log, config.name);
       const membership = new Membership({
         registry: registry.value.registry,
         query: { service, options },
