@@ -1,5 +1,6 @@
 /** Puts the parts of a file together into a Config, and checks what goes across the parts. */
 import { isIPv4 } from 'node:net';
+import { readFailovers } from './failover.ts';
 import { parseRoot } from './parse.ts';
 import { readPlugins } from './plugins.ts';
 import { readRedis } from './redis.ts';
@@ -102,7 +103,10 @@ const nameRoutes = (report: Report, routes: readonly Route[], own: ReadonlySet<R
 };
 
 const warnUnused = (report: Report, upstreams: Record<string, Upstream>, routes: readonly Route[]): void => {
-  const used = new Set(routes.flatMap((route) => route.upstream.map((share) => share.name)));
+  const used = new Set([
+    ...routes.flatMap((route) => route.upstream.map((share) => share.name)),
+    ...Object.values(upstreams).map(({ failover }) => failover),
+  ]);
   for (const upstream of Object.values(upstreams))
     if (!used.has(upstream.name))
       report.onKey(upstream.path, { message: 'no route uses this upstream' }, 'warning');
@@ -172,6 +176,7 @@ export function assemble(scope: Scope, value: unknown): Config | null {
     bodyBytes: parsed.root.limits?.body ?? 0,
     globalPlugins: plugins,
   };
+  readFailovers(routeScope, parsed.upstreams);
   const own = new Set<Route>();
   const routes: Route[] = [];
   for (const [at, part] of parsed.routes.entries()) {

@@ -56,6 +56,9 @@ export const upstreamSchema = section({
     .describe(
       "Host that the endpoints see: the client's (keep), the endpoint's own (upstream), or this name.",
     ),
+  failover: text({ form: 'the name of an upstream, or a URL' })
+    .optional()
+    .describe('Upstream that takes over when no endpoint is usable or the breaker is open.'),
   retry: retry.prefault({}).describe('When another endpoint is tried within the same request.'),
   ...resilienceShape,
   timeouts: section({

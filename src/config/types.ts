@@ -121,6 +121,8 @@ export interface Upstream extends Resilience {
   /** A Host to send instead of the client's, or null. */
   readonly hostHeader: string | null;
   readonly retry: Retry;
+  /** Name of the upstream that takes over; null: none. */
+  readonly failover: string | null;
   readonly timeouts: Timeouts;
   readonly tls: UpstreamTls | null;
   readonly plugins: PluginUses;

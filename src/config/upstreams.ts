@@ -150,6 +150,8 @@ const plainUpstream = (
   zone: null,
   ...readChoosing(input),
   retry: readRetry(input.retry),
+  // Names are looked up once all are known.
+  failover: null,
   ...readResilience(input),
   timeouts: {
     connectMs: input.timeouts.connect,

@@ -37,7 +37,15 @@ class CallRun extends AttemptRun {
   }
 }
 
-class UpstreamCall implements Transport, Tunnel {
+/** The way into an upstream. */
+export interface UpstreamTransport extends Transport, Tunnel {
+  /** Where calls go first. */
+  readonly upstream: Upstream;
+  /** False while a call would find nobody there who is thought to be well. */
+  usable(): boolean;
+}
+
+class UpstreamCall implements UpstreamTransport {
   readonly upstream: Upstream;
   readonly parts: CallParts;
   #policy: RetryPolicy;
@@ -58,6 +66,10 @@ class UpstreamCall implements Transport, Tunnel {
       this.#policy = new RetryPolicy(retry);
     }
     return this.#policy;
+  }
+
+  usable(): boolean {
+    return this.upstream.usable;
   }
 
   send(call: Call, to: Receiver): Flight {
@@ -81,6 +93,6 @@ class UpstreamCall implements Transport, Tunnel {
  * Makes the way into an upstream. The receiver may hear its end before `send` returns (no endpoint, say), and
  * then the flight is over already. `close` closes the upstream.
  */
-export function createCall(upstream: Upstream, parts: CallParts): Transport & Tunnel {
+export function createCall(upstream: Upstream, parts: CallParts): UpstreamTransport {
   return new UpstreamCall(upstream, parts);
 }

@@ -6,11 +6,9 @@ import type { Random } from '../kernel/random.ts';
 import type { Lease } from '../kernel/table.ts';
 import type { Wheel } from '../kernel/wheel.ts';
 import type { PluginLogger } from '../plugin.ts';
-import { createCall } from '../proxy/call.ts';
+import { createCall, type UpstreamTransport } from '../proxy/call.ts';
 import { createEndpointTransport } from '../transport/endpoint-transport.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
-import type { Transport } from '../wire/transport.ts';
-import type { Tunnel } from '../wire/tunnel.ts';
 import { type Followed, whyEmpty } from './registries.ts';
 import { readTlsFiles } from './tls-files.ts';
 
@@ -29,7 +27,7 @@ export interface Machinery {
 export interface LiveUpstream {
   readonly upstream: Upstream;
   /** Sends one call through it, retries included. */
-  readonly call: Transport & Tunnel;
+  readonly call: UpstreamTransport;
   /** The service whose endpoints it has; null where the file names them. */
   readonly followed: Followed | null;
   /**
@@ -59,7 +57,7 @@ export function readConnectOptions(config: UpstreamConfig): ConnectOptions {
 
 class OpenUpstream implements LiveUpstream {
   readonly upstream: Upstream;
-  readonly call: Transport & Tunnel;
+  readonly call: UpstreamTransport;
   readonly #log: PluginLogger;
   #followed: Lease<Followed> | null = null;
   #unfollow: (() => void) | null = null;

@@ -1,4 +1,5 @@
 /** From a configuration to what will run, as pure data: what `check`, `explain` and golden tests look at. */
+import { failoverChain } from '../config/failover.ts';
 import type { Config, Route, Timeouts, Upstream } from '../config/types.ts';
 import { type ResolvedUse, resolveUses } from '../pipeline/resolve.ts';
 import type { RouteInfo } from '../plugin.ts';
@@ -8,6 +9,8 @@ export interface PlannedTarget {
   readonly upstream: string;
   readonly weight: number;
   readonly timeouts: Timeouts;
+  /** The upstreams that take over one after another when nobody of those before is usable. */
+  readonly failover: readonly string[];
   /** `keep`, `upstream`, or the name to send. */
   readonly hostHeader: string;
   /** The plugins of all three scopes, in the order in which they run. */
@@ -35,6 +38,7 @@ const NO_USES = Object.freeze(Object.create(null) as Record<string, never>);
 
 const planTarget = (config: Config, route: Route, upstream: Upstream): Omit<PlannedTarget, 'weight'> => ({
   upstream: upstream.name,
+  failover: failoverChain(config.upstreams, upstream.name),
   timeouts: { ...upstream.timeouts, ...route.timeouts },
   hostHeader: route.hostHeader === 'keep' ? (upstream.hostHeader ?? 'keep') : route.hostHeader,
   uses: resolveUses(config.plugins, upstream.plugins, route.plugins),

@@ -17,6 +17,7 @@ import {
 import type { LoadedPlugin } from '../pipeline/load.ts';
 import type { ResolvedUse } from '../pipeline/resolve.ts';
 import { runAttempt, runResponse } from '../pipeline/run.ts';
+import type { UpstreamTransport } from '../proxy/call.ts';
 import { Fault } from '../proxy/fault.ts';
 import type { ForwardOptions } from '../proxy/forward.ts';
 import { StickyCookie } from '../proxy/sticky-cookie.ts';
@@ -36,6 +37,7 @@ import { RouteSplit, type WeightedTarget } from './route-split.ts';
 import type { Snapshot } from './snapshot.ts';
 import { UnreadableFile } from './tls-files.ts';
 import type { Tracing } from './tracing.ts';
+import { openWay } from './way.ts';
 
 export interface Order {
   readonly plan: Plan;
@@ -244,29 +246,42 @@ class Preparation {
     target: PlannedTarget,
     leases: Lease<unknown>[],
   ): Promise<LiveTarget | null> {
-    const config = this.#order.plan.config.upstreams[target.upstream]!;
-    const lease = await this.#acquireUpstream(config);
-    if (lease === null) return null;
-    leases.push(lease);
+    const call = await this.#way(target.upstream, leases);
+    if (call === null) return null;
     const chain = await this.#chain(target.uses, planned, leases, target.upstream);
-    return new ForwardTarget(chain, this.#forward(planned, target, { chain, live: lease.value }));
+    return new ForwardTarget(chain, this.#forward(planned, target, { chain, call }));
+  }
+
+  #way(upstream: string, leases: Lease<unknown>[]): Promise<UpstreamTransport | null> {
+    const { clock, metrics } = this.#estate;
+    const { upstreams } = this.#order.plan.config;
+    const acquire = async (config: UpstreamConfig) => {
+      const lease = await this.#acquireUpstream(config);
+      if (lease !== null) leases.push(lease);
+      return lease === null ? null : lease.value;
+    };
+    return openWay(upstream, { clock, metrics, upstreams, acquire });
   }
 
   #forward(
     planned: PlannedRoute,
     target: PlannedTarget,
-    { chain, live }: { chain: Chain; live: LiveUpstream },
+    { chain, call }: { chain: Chain; call: UpstreamTransport },
   ): ForwardOptions {
     const route = planned.config!;
-    const upstream = this.#order.plan.config.upstreams[target.upstream]!;
+    const { upstreams } = this.#order.plan.config;
+    const balances = [target.upstream, ...target.failover].map((name) => upstreams[name]!.balance);
+    // Whoever takes over may hash though the first does not.
+    const balance = balances.find(({ method }) => method === 'hash') ?? balances[0]!;
+    const { sticky } = upstreams[target.upstream]!;
     return {
-      call: live.call,
+      call,
       upstreamName: target.upstream,
       timeouts: target.timeouts,
       timeoutMs: route.timeoutMs,
       maxDurationMs: route.maxDurationMs,
-      hash: createRequestHash(upstream.balance, this.#estate.random),
-      sticky: upstream.sticky === null ? null : new StickyCookie(upstream.sticky, live.upstream),
+      hash: createRequestHash(balance, this.#estate.random),
+      sticky: sticky === null ? null : new StickyCookie(sticky, call.upstream),
       hostHeader: target.hostHeader,
       viaName: this.#estate.viaName,
       wheel: this.#estate.wheel,

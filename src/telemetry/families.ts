@@ -48,6 +48,10 @@ export const FAMILIES = {
     'upstream',
     'Tries that were wanted and that the retry budget had no room for.',
   ]),
+  failovers: family('upstream_failovers_total', 'counter', [
+    'upstream',
+    'Calls that the failover of the upstream took over.',
+  ]),
   waiting: family('upstream_waiting', 'gauge', [
     'upstream',
     'Requests that wait for a free slot of the upstream.',

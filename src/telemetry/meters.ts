@@ -165,6 +165,7 @@ export class UpstreamMeter {
   retriesRefused = 0;
   /** Null where the configuration names the endpoints. */
   discovery: DiscoveryMeter | null = null;
+  failovers = 0;
 
   constructor(name: string) {
     this.name = name;

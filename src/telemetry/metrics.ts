@@ -159,6 +159,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
   byUpstream('retries', (emit, meter) => emit.value(meter.labels, meter.retries));
   byUpstream('retriesRefused', (emit, meter) => emit.value(meter.labels, meter.retriesRefused));
+  byUpstream('failovers', (emit, meter) => emit.value(meter.labels, meter.failovers));
   byUpstream('waiting', (emit, meter) => emit.value(meter.labels, meter.waiting));
   family('breaker', (emit) => {
     for (const meter of upstreams.values()) if (meter.breaker >= 0) emit.value(meter.labels, meter.breaker);

@@ -44,6 +44,8 @@ export interface Upstream {
   /** Both null while they are switched off. */
   readonly breaker: Breaker | null;
   readonly outlier: Outlier | null;
+  /** True while the breaker lets calls through and an endpoint with weight is thought to be well, though full. */
+  readonly usable: boolean;
   /**
    * The slot for the next call, null when none may take it. Where too many count as broken, that is not believed,
    * and where all do, a chance is better than none.
@@ -123,6 +125,11 @@ class LiveUpstream implements Upstream {
 
   get slots(): readonly Slot[] {
     return this.#members.slots;
+  }
+
+  get usable(): boolean {
+    if (this.#breaker?.phase === 'open') return false;
+    return this.#members.slots.some((slot) => slot.available && slot.weight > 0);
   }
 
   pick(hash: number, tried: readonly Slot[] | null): Slot | null {
