@@ -5,7 +5,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { describeWith } from '../kit/describe-with.ts';
 import { startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
 import { type Origin, startOrigin } from '../kit/gateway-origin.ts';
 
@@ -167,7 +168,8 @@ const steadyLoad = (gateway: TestGateway) => {
 /** Runs the suite against one kind. */
 export function registryConformance(adapter: RegistryAdapter): void {
   const { delayMs, noticeMs } = adapter;
-  const name = adapter.skip === null ? adapter.name : `${adapter.name} (skipped: ${adapter.skip})`;
+  const { name, skip } = adapter;
+  const options = { timeout: TEST_MS };
 
   /** The server with a, b and c entered, and a gateway that uses all three. */
   const begin = async (): Promise<Setting> => {
@@ -196,7 +198,7 @@ export function registryConformance(adapter: RegistryAdapter): void {
       await server.put('orders', { id: `i-${at + 1}`, port, weight: 1 });
   };
 
-  describe.skipIf(adapter.skip !== null)(`registry: ${name}`, { timeout: TEST_MS }, () => {
+  const calm = () => {
     test('endpoints appear, change their weight, drain and vanish within the natural delay; no request fails', async () => {
       const { server, gateway, a, b, becomes, used } = await begin();
       const stop = steadyLoad(gateway);
@@ -246,10 +248,11 @@ export function registryConformance(adapter: RegistryAdapter): void {
       await until(() => again.gateway.describeUpstreams()[0]!.endpoints.length === 3, 'three endpoints');
       expect((await again.ask('/orders')).status).toBe(200);
     });
-  });
+  };
+  describeWith(`registry: ${name}`, skip, calm, options);
 
   if (adapter.trouble === 'none') return;
-  describe.skipIf(adapter.skip !== null)(`registry in trouble: ${name}`, { timeout: TEST_MS }, () => {
+  const troubled = () => {
     test('killed and back: the last list stays, its age is a metric, no request fails', async () => {
       const setting = await survives((faults) => faults.kill());
       await setting.faults.restartEmpty();
@@ -330,5 +333,6 @@ export function registryConformance(adapter: RegistryAdapter): void {
       await setting.becomes('a1 b1 c1', noticeMs + delayMs + 10_000);
       expect((await gateway.ask('/orders')).status).toBe(200);
     });
-  });
+  };
+  describeWith(`registry in trouble: ${name}`, skip, troubled, options);
 }

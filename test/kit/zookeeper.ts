@@ -132,3 +132,16 @@ export function zooKeeperHands(address: string): ZooKeeperHands {
     close: () => client.close(),
   };
 }
+
+/** Connects, uses and lets go: for servers that come and go between two uses. */
+export async function withZooKeeper<T>(
+  address: string,
+  use: (hands: ZooKeeperHands) => Promise<T>,
+): Promise<T> {
+  const hands = zooKeeperHands(address);
+  try {
+    return await use(hands);
+  } finally {
+    hands.close();
+  }
+}
