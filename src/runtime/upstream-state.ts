@@ -11,7 +11,9 @@ const PHASES: readonly BreakerPhase[] = ['closed', 'half-open', 'open'];
 
 export interface EndpointState {
   readonly endpoint: string;
+  /** Share of the traffic now: the static weight, less at a slow start, more or less as reported load allows. */
   readonly weight: number;
+  readonly zone: string | null;
   readonly available: boolean;
   /** Why it is passed over: `refused`, `ejected`, `unhealthy`; empty while it is available. */
   readonly out: readonly Absence[];
@@ -25,6 +27,8 @@ export interface EndpointState {
 export interface UpstreamState {
   readonly name: string;
   readonly balance: string;
+  /** True while so few are available that checks and ejections are not believed. */
+  readonly panic: boolean;
   /** Null while it is switched off. */
   readonly breaker: BreakerState | null;
   readonly endpoints: readonly EndpointState[];
@@ -35,10 +39,12 @@ export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
   return [...snapshot.upstreams].map(([name, { upstream }]) => ({
     name,
     balance: upstream.options.balance.method,
+    panic: upstream.panicking,
     breaker: upstream.breaker?.describe() ?? null,
     endpoints: upstream.slots.map((slot) => ({
       endpoint: slot.name,
-      weight: slot.weight,
+      weight: Number(slot.weight.toFixed(3)),
+      zone: slot.spec.zone ?? null,
       available: slot.available,
       out: slot.absences,
       ejections: slot.record.ejections,
@@ -62,7 +68,7 @@ const measureDiscovery = (upstream: string, followed: Followed | null): Discover
 
 /** Writes the state into the gauges, and forgets endpoints that are gone. */
 export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
-  for (const { name, breaker, endpoints } of describeUpstreams(snapshot)) {
+  for (const { name, panic, breaker, endpoints } of describeUpstreams(snapshot)) {
     const meter = metrics.upstream(name);
     meter.retain(new Set(endpoints.map((each) => each.endpoint)));
     const live = snapshot.upstreams.get(name)!;
@@ -70,6 +76,7 @@ export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
     const { budget } = live.upstream;
     meter.retries = budget.retries;
     meter.retriesRefused = budget.refused;
+    meter.panic = panic;
     meter.breaker = breaker === null ? -1 : PHASES.indexOf(breaker.phase);
     meter.breakerOpened = breaker?.opened ?? 0;
     for (const each of endpoints) {
@@ -77,6 +84,7 @@ export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
       gauge.inFlight = each.inFlight;
       gauge.connections = each.connections;
       gauge.healthy = each.available;
+      gauge.weight = each.weight;
       gauge.ejections = each.ejections;
     }
   }

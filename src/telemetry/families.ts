@@ -56,6 +56,10 @@ export const FAMILIES = {
     'upstream',
     'Requests that wait for a free slot of the upstream.',
   ]),
+  panic: family('upstream_panic', 'gauge', [
+    'upstream',
+    '1 while so few endpoints are available that failed checks and ejections are not believed, else 0.',
+  ]),
   breaker: family('upstream_breaker_state', 'gauge', [
     'upstream',
     'The circuit breaker: 0 closed, 1 half-open, 2 open; no series while it is switched off.',
@@ -83,6 +87,10 @@ export const FAMILIES = {
   healthy: family('endpoint_healthy', 'gauge', [
     'upstream endpoint',
     '1 while the endpoint takes requests, 0 while checks or failures keep it out.',
+  ]),
+  weight: family('endpoint_weight', 'gauge', [
+    'upstream endpoint',
+    'Share of the traffic that the endpoint is to have now, in the measure of the configured weights.',
   ]),
   ejections: family('endpoint_ejections_total', 'counter', [
     'upstream endpoint',

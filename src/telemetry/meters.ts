@@ -108,6 +108,8 @@ export class EndpointMeter {
   connections = -1;
   /** False while health checks or failures keep it out. */
   healthy = true;
+  /** Share of the traffic now; -1 until somebody tells. */
+  weight = -1;
   ejections = 0;
 
   constructor(upstream: string, endpoint: string) {
@@ -158,6 +160,8 @@ export class UpstreamMeter {
   readonly endpoints = new Map<string, EndpointMeter>();
   /** Requests that wait for a free slot. */
   waiting = 0;
+  /** Health is not believed, since too few are left. */
+  panic = false;
   /** 0 closed, 1 half-open, 2 open; -1 where there is no breaker. */
   breaker = -1;
   breakerOpened = 0;

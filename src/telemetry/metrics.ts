@@ -161,6 +161,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   byUpstream('retriesRefused', (emit, meter) => emit.value(meter.labels, meter.retriesRefused));
   byUpstream('failovers', (emit, meter) => emit.value(meter.labels, meter.failovers));
   byUpstream('waiting', (emit, meter) => emit.value(meter.labels, meter.waiting));
+  byUpstream('panic', (emit, meter) => emit.value(meter.labels, meter.panic ? 1 : 0));
   family('breaker', (emit) => {
     for (const meter of upstreams.values()) if (meter.breaker >= 0) emit.value(meter.labels, meter.breaker);
   });
@@ -174,6 +175,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   byRegistry('registryDoubted', (meter) => (meter.doubted ? 1 : 0));
   byRegistry('registryEndpoints', (meter) => meter.endpoints);
   byEndpoint('healthy', (emit, meter) => emit.value(meter.labels, meter.healthy ? 1 : 0));
+  byEndpoint('weight', (emit, meter) => {
+    if (meter.weight >= 0) emit.value(meter.labels, meter.weight);
+  });
   byEndpoint('ejections', (emit, meter) => emit.value(meter.labels, meter.ejections));
   byEndpoint('endpointInFlight', (emit, meter) => emit.value(meter.labels, meter.inFlight));
   byEndpoint('connections', (emit, meter) => {

@@ -37,17 +37,25 @@ export class Tiers {
   pick(hash: number, tried: readonly Slot[] | null): Slot | null {
     const near = this.#near;
     const far = this.#far;
-    near.count();
-    if (far === null) {
-      this.panic.on = near.available < this.#options.panicBelow * near.weight;
-      return near.pick(hash, tried) ?? this.#anyOf(near, tried);
-    }
-    far.count();
-    this.panic.on = near.available + far.available < this.#options.panicBelow * (near.weight + far.weight);
+    this.look();
+    if (far === null) return near.pick(hash, tried) ?? this.#anyOf(near, tried);
     const first = this.#prefersNear(near, far, hash) ? near : far;
     const second = first === near ? far : near;
     const slot = first.pick(hash, tried) ?? second.pick(hash, tried);
     return slot ?? this.#anyOf(first, tried) ?? this.#anyOf(second, tried);
+  }
+
+  /** Sets panic by how many are available; gives whether it is on. */
+  look(): boolean {
+    this.#near.count();
+    this.#far?.count();
+    let { weight, available } = this.#near;
+    if (this.#far !== null) {
+      weight += this.#far.weight;
+      available += this.#far.available;
+    }
+    this.panic.on = available < this.#options.panicBelow * weight;
+    return this.panic.on;
   }
 
   #prefersNear(near: Tier, far: Tier, hash: number): boolean {

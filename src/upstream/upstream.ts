@@ -41,6 +41,8 @@ export interface Upstream {
   /** Present endpoints, in the order of the configuration or registry. */
   readonly slots: readonly Slot[];
   readonly budget: RetryBudget;
+  /** True while so few are available that checks and ejections are not believed. */
+  readonly panicking: boolean;
   /** Both null while they are switched off. */
   readonly breaker: Breaker | null;
   readonly outlier: Outlier | null;
@@ -121,6 +123,10 @@ class LiveUpstream implements Upstream {
 
   get outlier(): Outlier | null {
     return this.#outlier;
+  }
+
+  get panicking(): boolean {
+    return this.#members.tiers.look();
   }
 
   get slots(): readonly Slot[] {

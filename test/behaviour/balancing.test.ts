@@ -204,6 +204,10 @@ describe('weighted', () => {
     while (now < 0.85 && Date.now() < over) now = await share();
     expect(now).toBeGreaterThanOrEqual(0.85);
     expect(now).toBeLessThan(0.95);
+    const weight = (await gateway.series()).get(
+      `snowgate_endpoint_weight{endpoint="${all[1]!.endpoint}",upstream="app"}`,
+    );
+    expect(weight).toBeGreaterThan(1.7);
   });
 });
 

@@ -2,27 +2,30 @@
 import type { Random } from '../../kernel/random.ts';
 import { isUsable, type Slot } from '../slot.ts';
 
-const MAX_TRIES = 8;
+const MIN_TRIES = 8;
 
 export class Sampler {
   readonly #slots: readonly Slot[];
   readonly #random: Random;
+  /** More for more slots, since to sum all of them up costs more too. */
+  readonly #maxTries: number;
   /** At least the largest weight; weights change while the membership stays. */
   #maxWeight: number;
 
   constructor(slots: readonly Slot[], random: Random) {
     this.#slots = slots;
     this.#random = random;
+    this.#maxTries = Math.max(MIN_TRIES, 2 * Math.ceil(Math.log2(slots.length + 1)));
     this.#maxWeight = slots.reduce((max, slot) => Math.max(max, slot.weight), 0);
   }
 
   /**
    * A uniform draw is accepted with the probability weight/max: constant time whatever the number of slots.
-   * When that fails eight times (most are down, or one is far heavier) all slots are summed up instead.
+   * When that fails again and again (most are down, or one is far heavier) all slots are summed up instead.
    */
   draw(tried: readonly Slot[] | null): Slot | null {
     const slots = this.#slots;
-    for (let tries = 0; tries < MAX_TRIES; tries++) {
+    for (let tries = 0; tries < this.#maxTries; tries++) {
       const slot = slots[Math.floor(this.#random.next() * slots.length)];
       if (slot === undefined) return null;
       if (!isUsable(slot, tried)) continue;

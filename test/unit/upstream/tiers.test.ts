@@ -42,7 +42,9 @@ describe('panic', () => {
     const upstream = setUp(inZone(null, 'a', 'b', 'c', 'd'));
     fail(upstream, 'a', 'b');
     expect(new Set(hosts(upstream, 40))).toEqual(new Set(['c', 'd']));
+    expect(upstream.panicking).toBe(false);
     fail(upstream, 'a', 'b', 'c');
+    expect(upstream.panicking).toBe(true);
     expect(countBy(hosts(upstream, 40))).toEqual(
       new Map([
         ['a', 10],
