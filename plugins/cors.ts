@@ -1,8 +1,10 @@
 /** Cross-origin requests: answers preflights and marks answers as the Fetch standard asks. */
 import {
+  compileOrigins,
   definePlugin,
   type Exchange,
   type Fields,
+  isOrigin,
   parseDuration,
   type Reply,
   reply,
@@ -11,20 +13,20 @@ import {
 
 const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 
-/** Exactly what a browser sends in `Origin`, or with `*.` before the host. */
-const isOrigin = (text: string): boolean => {
-  if (text === '*') return true;
-  const plain = text.replace('://*.', '://');
-  return URL.canParse(plain) && new URL(plain).origin === plain;
-};
-
 const names = (example: string) =>
   z.array(z.string().regex(TOKEN, `must be a name such as ${example}`)).readonly();
 
 const config = z
   .strictObject({
     origins: z
-      .array(z.string().refine(isOrigin, 'must be an origin such as https://shop.example, without a path'))
+      .array(
+        z
+          .string()
+          .refine(
+            (text) => text === '*' || isOrigin(text),
+            'must be an origin such as https://shop.example, without a path',
+          ),
+      )
       .min(1)
       .describe('Who may read answers: origins, with `*.` for any subdomain, or `*` for everybody.'),
     methods: names('GET')
@@ -55,22 +57,6 @@ const config = z
     }
   });
 
-/** Tells whether an origin is among those listed. */
-const originMatcher = (origins: readonly string[]): ((origin: string) => boolean) => {
-  const exact = new Set(origins);
-  const wild = origins
-    .filter((origin) => origin.includes('://*.'))
-    .map((origin) => origin.split('*') as [string, string]);
-  return (origin) =>
-    exact.has(origin) ||
-    wild.some(
-      ([scheme, suffix]) =>
-        origin.startsWith(scheme) &&
-        origin.endsWith(suffix) &&
-        /^[a-z0-9-]+(\.[a-z0-9-]+)*$/.test(origin.slice(scheme.length, -suffix.length)),
-    );
-};
-
 const textOf = (fields: Readonly<Fields>, name: string): string | null => {
   const value = fields[name];
   return typeof value === 'string' ? value : null;
@@ -100,7 +86,7 @@ export default definePlugin({
   config,
   setup({ origins, methods, headers, expose, credentials, maxAge }) {
     const anyone = origins.includes('*');
-    const isListed = originMatcher(origins);
+    const isListed = compileOrigins(origins);
     const maxAgeSeconds = String(Math.floor(parseDuration(maxAge)! / 1000));
 
     const mark = (x: Exchange, fields: Fields): boolean => {

@@ -10,6 +10,7 @@ import { parseDuration, parsePercent, parseRate, parseSize } from './kernel/unit
 import type { Body, Sink, Stage } from './wire/body.ts';
 import { createFields, type Fields, fieldText } from './wire/fields.ts';
 import type { RequestHead, ResponseHead } from './wire/heads.ts';
+import { compileOrigins, isOrigin, isOwnOrigin } from './wire/origins.ts';
 import {
   compileValue,
   compileWord,
@@ -37,12 +38,15 @@ export type {
   WordReader,
 };
 export {
+  compileOrigins,
   compileValue,
   compileWord,
   cookieText,
   createFields,
   fieldText,
   gatewayError,
+  isOrigin,
+  isOwnOrigin,
   parseDuration,
   parsePercent,
   parseRate,

@@ -12,6 +12,7 @@ import { meant } from './suggest.ts';
 import { readTraffic } from './traffic.ts';
 import type { ConfigPath, PluginUses, Route } from './types.ts';
 import { checkHostHeader, checkTimeouts } from './upstreams.ts';
+import { readWebSocket } from './websocket.ts';
 
 export interface RouteScope extends ShareScope {
   readonly bodyBytes: number;
@@ -174,6 +175,7 @@ export function readRoute(scope: RouteScope, part: Part<RouteInput>, at: number)
     timeoutMs: input.timeout,
     maxDurationMs: input.maxDuration,
     timeouts,
+    websocket: readWebSocket(input),
     bodyBytes: input.body ?? input.limits.body ?? scope.bodyBytes,
     allow: [...new Set(input.allow)],
     plugins: readPlugins(report, input.plugins, [...path, 'plugins']),

@@ -24,6 +24,7 @@ import { retry } from './retry.ts';
 import { choice, oneOrMany, section, table } from './shapes.ts';
 import { tls } from './tls.ts';
 import { trafficShape } from './traffic.ts';
+import { websocketShape } from './websocket.ts';
 
 export type * from './types.ts';
 
@@ -134,6 +135,7 @@ export const routeSchema = section({
     .prefault([])
     .describe('Ambiguous paths that this route takes all the same.'),
   ...trafficShape,
+  ...websocketShape,
   plugins,
 });
 

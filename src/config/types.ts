@@ -4,6 +4,7 @@ import type { RedisConfig } from './redis-place.ts';
 import type { Resilience } from './resilience-options.ts';
 import type { Retry } from './retry.ts';
 import type { Traffic } from './traffic-options.ts';
+import type { WebSocketOptions } from './websocket-options.ts';
 
 /** Where something stands in the file: keys and indexes from its root. */
 export type ConfigPath = readonly (string | number)[];
@@ -154,6 +155,7 @@ export interface Route extends Traffic {
   readonly maxDurationMs: number | null;
   /** What the route sets over its upstream's. */
   readonly timeouts: Partial<Timeouts>;
+  readonly websocket: WebSocketOptions;
   readonly bodyBytes: number;
   readonly allow: readonly RouteAllowance[];
   readonly plugins: PluginUses;

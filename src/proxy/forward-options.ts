@@ -14,6 +14,10 @@ export interface ForwardOptions extends AnswerOptions {
   /** `x.upstream` until the first attempt says better. */
   readonly upstreamName: string;
   readonly timeouts: Timeouts;
+  /** The same for upgrades; absent: no others. */
+  readonly tunnelTimeouts?: Timeouts;
+  /** Whether an upgraded connection ends when the claim `exp` of its principal says so. */
+  readonly endWithToken?: boolean;
   /** From the start of the request to the response head, retries included; 0 for no limit. */
   readonly timeoutMs: number;
   /** For balancers that hash; null gives 0. */

@@ -31,7 +31,7 @@ class Outgoing implements Call {
     this.head = x.request;
     this.body = body;
     this.deadlineMs = deadlineOf(x, o);
-    this.timeouts = o.timeouts;
+    this.timeouts = x.down.upgrade ? (o.tunnelTimeouts ?? o.timeouts) : o.timeouts;
     this.hash = o.hash === null ? 0 : o.hash(x);
     this.stick = o.sticky?.read(x) ?? null;
     this.observer = by;

@@ -12,6 +12,30 @@ import type { ForwardOptions } from './forward-options.ts';
 
 export type Join = (client: Duplex, ended: TunnelEnded) => void;
 
+interface End {
+  /** From now. */
+  readonly afterMs: number;
+  readonly code: 'GW_TIMEOUT' | 'GW_CREDENTIAL_ENDED';
+  readonly detail: string;
+}
+
+/** When the connection ends at the latest, and why; null when nothing limits it. */
+const endOf = (x: LiveExchange, { maxDurationMs, endWithToken }: ForwardOptions): End | null => {
+  const limit: End | null =
+    maxDurationMs === null
+      ? null
+      : {
+          afterMs: x.startMs + maxDurationMs - x.clock.nowMs(),
+          code: 'GW_TIMEOUT',
+          detail: `longer than ${maxDurationMs} ms`,
+        };
+  const exp = endWithToken === true ? x.principal?.claims.exp : undefined;
+  if (typeof exp !== 'number') return limit;
+  const afterMs = exp * 1000 - x.clock.wallMs();
+  if (limit !== null && limit.afterMs <= afterMs) return limit;
+  return { afterMs, code: 'GW_CREDENTIAL_ENDED', detail: 'the token of the connection expired' };
+};
+
 export class Joined {
   readonly #x: LiveExchange;
   readonly #options: ForwardOptions;
@@ -28,20 +52,21 @@ export class Joined {
   /** Accepts the client's side with the 101 and lets the bytes flow. */
   start(reply: Reply, join: Join, flight: Flight | null): void {
     const x = this.#x;
-    const { maxDurationMs, wheel, viaName } = this.#options;
+    const { wheel, viaName } = this.#options;
     addAnswerFields(x, reply, viaName);
     x.status = 101;
     // From here on a client that closes ends the tunnel, as it may.
     x.down.left = null;
     const client = x.down.accept(reply);
-    if (maxDurationMs !== null) {
+    const end = endOf(x, this.#options);
+    if (end !== null) {
       this.#alarm = new Alarm(() => {
-        const error = gatewayError('GW_TIMEOUT', `longer than ${maxDurationMs} ms`);
+        const error = gatewayError(end.code, end.detail);
         this.#ended(error);
         flight?.cancel(error);
         client.destroy();
       });
-      wheel.arm(this.#alarm, Math.max(1, x.startMs + maxDurationMs - x.clock.nowMs()));
+      wheel.arm(this.#alarm, Math.max(1, end.afterMs));
     }
     this.#options.tunnels?.tunnelOpened();
     join(client, (error) => this.#ended(error));

@@ -49,7 +49,7 @@ export class Dispatcher {
     const match = snapshot.router.match(down.head);
     const route = match.kind === 'found' ? snapshot.routes[match.index]! : snapshot.fallback;
     const x = this.#begin(down, route, match);
-    const error = this.#faultOf(x, match);
+    const error = this.#faultOf(x, match, route);
     if (error === null) this.#guard(x, route);
     // Plugins of global scope see what finds no route, so that scans meet the same limits as the rest.
     else if (error.code === 'GW_NO_ROUTE') this.#guard(x, null);
@@ -95,12 +95,13 @@ export class Dispatcher {
     return x;
   }
 
-  #faultOf(x: LiveExchange, match: Match): GatewayError | null {
+  #faultOf(x: LiveExchange, match: Match, { upgrades }: LiveRoute): GatewayError | null {
     if (x.error !== null) return x.error;
     if (match.kind === 'bad-path') return gatewayError('GW_BAD_PATH');
     if (detectLoop(x.received.fields, this.#parts.viaName)) return gatewayError('GW_LOOP');
     if (match.kind === 'method') return gatewayError('GW_METHOD_NOT_ALLOWED');
-    return match.kind === 'not-found' ? gatewayError('GW_NO_ROUTE') : null;
+    if (match.kind === 'not-found') return gatewayError('GW_NO_ROUTE');
+    return upgrades === null || upgrades(x) ? null : gatewayError('GW_ORIGIN_REFUSED', 'a WebSocket');
   }
 
   /** The hooks that may refuse; then on to the route's upstream, where there is a route. */

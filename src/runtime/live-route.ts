@@ -7,6 +7,7 @@ import type { RouteMeter } from '../telemetry/meters.ts';
 import type { PlannedRoute } from './plan.ts';
 import type { Rewrite } from './rewrite.ts';
 import type { RouteSplit } from './route-split.ts';
+import type { UpgradeGuard } from './upgrade-guard.ts';
 
 export interface LiveRouteParts {
   readonly plan: PlannedRoute;
@@ -17,6 +18,8 @@ export interface LiveRouteParts {
   readonly rewrite: Rewrite | null;
   /** Null where nothing is broken on purpose. */
   readonly fault: Fault | null;
+  /** Null where any page may open a WebSocket. */
+  readonly upgrades: UpgradeGuard | null;
   readonly slotCount: number;
   readonly meter: RouteMeter;
   readonly leases: readonly Lease<unknown>[];
@@ -29,6 +32,7 @@ export class LiveRoute {
   readonly split: RouteSplit | null;
   readonly rewrite: Rewrite | null;
   readonly fault: Fault | null;
+  readonly upgrades: UpgradeGuard | null;
   readonly slotCount: number;
   readonly meter: RouteMeter;
   readonly #leases: readonly Lease<unknown>[];
@@ -42,6 +46,7 @@ export class LiveRoute {
     this.split = parts.split;
     this.rewrite = parts.rewrite;
     this.fault = parts.fault;
+    this.upgrades = parts.upgrades;
     this.slotCount = parts.slotCount;
     this.meter = parts.meter;
     this.#leases = parts.leases;

@@ -37,6 +37,7 @@ import { RouteSplit, type WeightedTarget } from './route-split.ts';
 import type { Snapshot } from './snapshot.ts';
 import { UnreadableFile } from './tls-files.ts';
 import type { Tracing } from './tracing.ts';
+import { createUpgradeGuard } from './upgrade-guard.ts';
 import { openWay } from './way.ts';
 
 export interface Order {
@@ -230,6 +231,7 @@ class Preparation {
       split: targets.length === 0 ? null : new RouteSplit(targets, planned.config?.splitBy ?? null),
       rewrite: planned.config === null ? null : createRewrite(planned.config),
       fault: this.#fault(planned.config?.fault ?? null, meter),
+      upgrades: createUpgradeGuard(planned.config?.websocket.origins ?? null),
       slotCount,
       meter,
       leases,
@@ -269,6 +271,7 @@ class Preparation {
     { chain, call }: { chain: Chain; call: UpstreamTransport },
   ): ForwardOptions {
     const route = planned.config!;
+    const { websocket } = route;
     const { upstreams } = this.#order.plan.config;
     const balances = [target.upstream, ...target.failover].map((name) => upstreams[name]!.balance);
     // Whoever takes over may hash though the first does not.
@@ -278,6 +281,8 @@ class Preparation {
       call,
       upstreamName: target.upstream,
       timeouts: target.timeouts,
+      tunnelTimeouts: { ...target.timeouts, idleMs: websocket.idleMs ?? target.timeouts.idleMs },
+      endWithToken: websocket.endWithToken,
       timeoutMs: route.timeoutMs,
       maxDurationMs: route.maxDurationMs,
       hash: createRequestHash(balance, this.#estate.random),
