@@ -2,22 +2,17 @@
  * The same resilience in each peer: one retry on another endpoint, a second for an answer's head, half a second to
  * connect, and an endpoint that fails five times in a row left alone for thirty seconds.
  */
-import { fileURLToPath } from 'node:url';
 import type { Peer } from '../lib/peer.ts';
-
-const launcher = fileURLToPath(new URL('../../src/launch.mjs', import.meta.url));
-const envoyProgram = process.env.ENVOY ?? 'envoy';
+import { envoyWith } from './envoy.ts';
+import { haproxyWith } from './haproxy.ts';
+import { snowgateWith } from './snowgate.ts';
 
 /** The endpoints listen on the ports that follow `ports.origin`. */
 export const ENDPOINTS = [1, 2, 3] as const;
 
-const snowgate: Peer = {
-  name: 'snowgate',
-  version: [process.execPath, launcher, '--version'],
-  files: (ports) => ({
-    'gateway.yaml': `
-listen: 127.0.0.1:${ports.own}
-admin: off
+const snowgate = snowgateWith(
+  'snowgate',
+  (ports) => `
 upstreams:
   orders:
     targets: { ${ENDPOINTS.map((at) => `"http://127.0.0.1:${ports.origin + at}": 1`).join(', ')} }
@@ -26,9 +21,7 @@ upstreams:
 routes:
   - { path: /**, upstream: orders }
 `,
-  }),
-  command: (_ports, folder) => [process.execPath, launcher, 'start', `${folder}/gateway.yaml`],
-};
+);
 
 const nginx: Peer = {
   name: 'nginx',
@@ -59,14 +52,8 @@ http {
   command: (_ports, folder) => ['nginx', '-p', folder, '-c', `${folder}/nginx.conf`],
 };
 
-const haproxy: Peer = {
-  name: 'haproxy',
-  version: ['haproxy', '-v'],
-  files: (ports) => ({
-    'haproxy.cfg': `
-global
-  nbthread 1
-  maxconn 4096
+const haproxy = haproxyWith(
+  (ports) => `
   log stdout format raw local0
 defaults
   mode http
@@ -85,19 +72,14 @@ backend orders
   default-server observe layer7 error-limit 5 on-error mark-down check inter 2s fall 3 rise 2
 ${ENDPOINTS.map((at) => `  server s${at} 127.0.0.1:${ports.origin + at}`).join('\n')}
 `,
-  }),
-  command: (_ports, folder) => ['haproxy', '-db', '-f', `${folder}/haproxy.cfg`],
-};
+);
 
 const endpoint = (port: number) => ({
   endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } },
 });
 
-const envoy: Peer = {
-  name: 'envoy',
-  version: [envoyProgram, '--version'],
-  files: (ports, folder) => ({
-    'envoy.yaml': `
+const envoy = envoyWith(
+  (ports, folder) => `
 static_resources:
   listeners:
     - address: { socket_address: { address: 127.0.0.1, port_value: ${ports.own} } }
@@ -140,11 +122,6 @@ static_resources:
         cluster_name: orders
         endpoints: [{ lb_endpoints: ${JSON.stringify(ENDPOINTS.map((at) => endpoint(ports.origin + at)))} }]
 `,
-  }),
-  command: (_ports, folder) => [
-    envoyProgram,
-    ...['--concurrency', '1', '--disable-hot-restart', '-l', 'error', '-c', `${folder}/envoy.yaml`],
-  ],
-};
+);
 
 export const chaosPeers: readonly Peer[] = [nginx, haproxy, envoy, snowgate];

@@ -1,13 +1,21 @@
 /** Envoy with one worker, and nothing on but the router filter. */
-import type { Peer } from '../lib/peer.ts';
+import type { Peer, Ports } from '../lib/peer.ts';
 
 const program = process.env.ENVOY ?? 'envoy';
 
-export const envoy: Peer = {
+/** Envoy with one worker and the file that `yaml` gives. */
+export const envoyWith = (yaml: (ports: Ports, folder: string) => string): Peer => ({
   name: 'envoy',
   version: [program, '--version'],
-  files: (ports) => ({
-    'envoy.yaml': `
+  files: (ports, folder) => ({ 'envoy.yaml': yaml(ports, folder) }),
+  command: (_ports, folder) => [
+    program,
+    ...['--concurrency', '1', '--disable-hot-restart', '-l', 'error', '-c', `${folder}/envoy.yaml`],
+  ],
+});
+
+export const envoy = envoyWith(
+  (ports) => `
 static_resources:
   listeners:
     - address: { socket_address: { address: 127.0.0.1, port_value: ${ports.own} } }
@@ -34,15 +42,4 @@ static_resources:
           - lb_endpoints:
               - endpoint: { address: { socket_address: { address: 127.0.0.1, port_value: ${ports.origin} } } }
 `,
-  }),
-  command: (_ports, folder) => [
-    program,
-    '--concurrency',
-    '1',
-    '--disable-hot-restart',
-    '-l',
-    'warn',
-    '-c',
-    `${folder}/envoy.yaml`,
-  ],
-};
+);

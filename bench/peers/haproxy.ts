@@ -1,14 +1,16 @@
 /** HAProxy with one thread. */
-import type { Peer } from '../lib/peer.ts';
+import type { Peer, Ports } from '../lib/peer.ts';
 
-export const haproxy: Peer = {
+/** HAProxy with the rest of its file after the first lines of `global`. */
+export const haproxyWith = (rest: (ports: Ports) => string): Peer => ({
   name: 'haproxy',
   version: ['haproxy', '-v'],
-  files: (ports) => ({
-    'haproxy.cfg': `
-global
-  nbthread 1
-  maxconn 4096
+  files: (ports) => ({ 'haproxy.cfg': `global\n  nbthread 1\n  maxconn 4096${rest(ports)}` }),
+  command: (_ports, folder) => ['haproxy', '-db', '-f', `${folder}/haproxy.cfg`],
+});
+
+export const haproxy = haproxyWith(
+  (ports) => `
 defaults
   mode http
   http-reuse always
@@ -21,6 +23,4 @@ frontend front
 backend origin
   server one 127.0.0.1:${ports.origin}
 `,
-  }),
-  command: (_ports, folder) => ['haproxy', '-db', '-f', `${folder}/haproxy.cfg`],
-};
+);

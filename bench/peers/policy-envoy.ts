@@ -1,8 +1,8 @@
 /** Envoy with the full policy of `bench/policy.ts`. */
 import type { Peer } from '../lib/peer.ts';
 import { ISSUER, SUBJECTS, type Tokens } from '../lib/tokens.ts';
+import { envoyWith } from './envoy.ts';
 
-const program = process.env.ENVOY ?? 'envoy';
 const EXTENSIONS = 'type.googleapis.com/envoy.extensions';
 const BUCKET = { max_tokens: 100_000, tokens_per_fill: 100_000, fill_interval: '1s' };
 const EVERY = { default_value: { numerator: 100, denominator: 'HUNDRED' } };
@@ -113,12 +113,10 @@ const manager = (tokens: Tokens, folder: string) => ({
   http_filters: filters(tokens),
 });
 
-export const policyEnvoy = (tokens: Tokens): Peer => ({
-  name: 'envoy',
-  version: [program, '--version'],
-  // JSON is YAML too.
-  files: (ports, folder) => ({
-    'envoy.yaml': JSON.stringify({
+/** JSON is YAML too. */
+export const policyEnvoy = (tokens: Tokens): Peer =>
+  envoyWith((ports, folder) =>
+    JSON.stringify({
       static_resources: {
         listeners: [
           {
@@ -138,9 +136,4 @@ export const policyEnvoy = (tokens: Tokens): Peer => ({
         clusters: [cluster('stable', ports.origin), cluster('canary', ports.origin)],
       },
     }),
-  }),
-  command: (_ports, folder) => [
-    program,
-    ...['--concurrency', '1', '--disable-hot-restart', '-l', 'warn', '-c', `${folder}/envoy.yaml`],
-  ],
-});
+  );

@@ -1,6 +1,7 @@
 /** HAProxy with the full policy of `bench/policy.ts`. */
 import type { Peer } from '../lib/peer.ts';
 import { ISSUER, type Tokens } from '../lib/tokens.ts';
+import { haproxyWith } from './haproxy.ts';
 
 const LOG = [
   ['time', '%Tl'],
@@ -19,14 +20,9 @@ const LOG = [
   .replaceAll('"', '\\"');
 
 /** Tokens are verified each time: HAProxy keeps no cache of them. */
-export const policyHaproxy = (tokens: Tokens): Peer => ({
-  name: 'haproxy',
-  version: ['haproxy', '-v'],
-  files: (ports) => ({
-    'haproxy.cfg': `
-global
-  nbthread 1
-  maxconn 4096
+export const policyHaproxy = (tokens: Tokens): Peer =>
+  haproxyWith(
+    (ports) => `
   log stdout format raw local0
 defaults
   mode http
@@ -62,6 +58,4 @@ ${['stable', 'canary']
   )
   .join('\n')}
 `,
-  }),
-  command: (_ports, folder) => ['haproxy', '-db', '-f', `${folder}/haproxy.cfg`],
-});
+  );

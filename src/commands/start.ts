@@ -14,7 +14,7 @@ import { CommandFailed, printError } from './terminal.ts';
 import { version } from './version.ts';
 
 interface Options {
-  readonly try?: boolean;
+  readonly banner?: boolean;
   readonly json?: boolean;
 }
 
@@ -83,8 +83,7 @@ const run = async (file: string, options: Options) => {
     surviveFaults(log);
     await admin.settled();
     if (gateway.issues.length > 0) printError(issuesText(gateway.issues, gateway.loaded));
-    if (process.stdout.isTTY || options.try)
-      printError(banner(gateway, { admin: admin.url, tryOut: options.try === true }));
+    if (process.stdout.isTTY || options.banner) printError(banner(gateway, admin.url));
     else
       log.info('the gateway serves', {
         listen: gateway.listeners.open.map((each) => `${each.host}:${each.port}`),
@@ -109,6 +108,6 @@ export function startCommand(): Command {
     )
     .argument('[file]', 'the configuration', DEFAULT_FILE)
     .option('--json', 'log JSON on a terminal too')
-    .option('--try', 'print requests to try the file of the repository with')
+    .option('--banner', 'say what listens and which routes there are, though this is no terminal')
     .action(run);
 }
