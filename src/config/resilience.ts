@@ -20,6 +20,8 @@ const off = form<null>({
   read: (value) => (value === 'off' || value === false ? null : new Refusal('is not off')),
 });
 
+const CHECK_TIMEOUT_MS = 1000;
+
 /** `2xx` or one status. */
 const expected = form<StatusRange>({
   form: 'a status, or a class such as `2xx`',
@@ -71,7 +73,9 @@ const health = section({
     .describe('Service that gRPC asks about; default: the whole server.'),
   expect: oneOrMany(expected).prefault(['2xx']).describe('Statuses that say healthy.'),
   interval: duration(100).prefault('2s').describe('From one check of an endpoint to the next.'),
-  timeout: duration().prefault('1s').describe('Longest wait for the answer to a check.'),
+  timeout: duration()
+    .optional()
+    .describe('Longest wait for the answer to a check; default: 1s, or `interval` where that is shorter.'),
   fall: integer(1, 100).prefault(3).describe('Failed checks in a row that take an endpoint out.'),
   rise: integer(1, 100).prefault(2).describe('Passed checks in a row that bring it back.'),
   jitter: percent().prefault('10%').describe('How much earlier or later a check may come.'),
@@ -153,7 +157,7 @@ const readHealth = (input: NonNullable<Input['health']>): HealthOptions => ({
   service: input.service ?? '',
   expect: input.expect,
   intervalMs: input.interval,
-  timeoutMs: input.timeout,
+  timeoutMs: input.timeout ?? Math.min(CHECK_TIMEOUT_MS, input.interval),
   fall: input.fall,
   rise: input.rise,
   jitter: input.jitter,
@@ -204,7 +208,7 @@ export function checkResilience(report: Report, input: Input, path: ConfigPath):
         message: '`path` is missing',
         remedy: 'Name the path that tells how the service does, such as /healthz, or write `type: tcp`.',
       });
-    if (check.timeout > check.interval)
+    if (check.timeout !== undefined && check.timeout > check.interval)
       report.on([...at, 'timeout'], {
         message: 'this is longer than `interval`, so checks would overlap',
         remedy: 'Make `timeout` at most as long as `interval`.',

@@ -8,6 +8,7 @@ import type { Wheel } from '../kernel/wheel.ts';
 import type { PluginLogger } from '../plugin.ts';
 import { createCall, type UpstreamTransport } from '../proxy/call.ts';
 import { createEndpointTransport } from '../transport/endpoint-transport.ts';
+import { createProbe } from '../transport/probes.ts';
 import { createUpstream, type Upstream } from '../upstream/upstream.ts';
 import { type Followed, whyEmpty } from './registries.ts';
 import { readTlsFiles } from './tls-files.ts';
@@ -112,6 +113,7 @@ export function openUpstream(
     random,
     whyEmpty: () => whyEmpty(live?.followed ?? null),
     log,
+    probe: (spec, health) => createProbe({ spec, options: health, tls: options.tls, clock, wheel }),
     open: (spec) =>
       createEndpointTransport({
         spec,

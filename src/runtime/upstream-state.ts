@@ -2,7 +2,9 @@
 import type { DiscoveryMeter } from '../telemetry/meters.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { BreakerPhase, BreakerState } from '../upstream/breaker.ts';
-import type { Absence } from '../upstream/slot.ts';
+import type { HealthState } from '../upstream/health.ts';
+import type { Absence, Slot } from '../upstream/slot.ts';
+import type { Upstream } from '../upstream/upstream.ts';
 import type { Followed } from './registries.ts';
 import type { Snapshot } from './snapshot.ts';
 
@@ -17,6 +19,8 @@ export interface EndpointState {
   readonly available: boolean;
   /** Why it is passed over: `refused`, `ejected`, `unhealthy`; empty while it is available. */
   readonly out: readonly Absence[];
+  /** Its active checks so far; null where nobody asks. */
+  readonly health: HealthState | null;
   /** How often it was ejected as an outlier. */
   readonly ejections: number;
   /** Calls from their start to the end of their answer. */
@@ -34,6 +38,13 @@ export interface UpstreamState {
   readonly endpoints: readonly EndpointState[];
 }
 
+const healthOf = (upstream: Upstream, slot: Slot): HealthState | null => {
+  const state = upstream.health?.of(slot) ?? null;
+  if (state === null) return null;
+  const { status, problem, passed, failed } = state;
+  return { status, problem, passed, failed };
+};
+
 /** All upstreams with their endpoints. */
 export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
   return [...snapshot.upstreams].map(([name, { upstream }]) => ({
@@ -47,6 +58,7 @@ export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
       zone: slot.spec.zone ?? null,
       available: slot.available,
       out: slot.absences,
+      health: healthOf(upstream, slot),
       ejections: slot.record.ejections,
       inFlight: slot.inFlight,
       connections: slot.transport.connections,
@@ -86,6 +98,8 @@ export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
       gauge.healthy = each.available;
       gauge.weight = each.weight;
       gauge.ejections = each.ejections;
+      gauge.checksPassed = each.health?.passed ?? -1;
+      gauge.checksFailed = each.health?.failed ?? -1;
     }
   }
 }

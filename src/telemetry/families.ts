@@ -96,6 +96,10 @@ export const FAMILIES = {
     'upstream endpoint',
     'How often the endpoint was ejected because it did worse than the others.',
   ]),
+  checks: family('endpoint_health_checks_total', 'counter', [
+    'upstream endpoint result',
+    'Active health checks: passed or failed; no series where there are none.',
+  ]),
   endpointInFlight: family('endpoint_in_flight', 'gauge', [
     'upstream endpoint',
     'Attempts at the endpoint that wait for an answer.',

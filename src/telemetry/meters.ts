@@ -111,9 +111,16 @@ export class EndpointMeter {
   /** Share of the traffic now; -1 until somebody tells. */
   weight = -1;
   ejections = 0;
+  /** Active checks by how they went; -1 where there are none. */
+  checksPassed = -1;
+  checksFailed = -1;
+  readonly passedLabels: Labels;
+  readonly failedLabels: Labels;
 
   constructor(upstream: string, endpoint: string) {
     this.labels = { upstream, endpoint };
+    this.passedLabels = { ...this.labels, result: 'passed' };
+    this.failedLabels = { ...this.labels, result: 'failed' };
   }
 
   /** An attempt starts. */

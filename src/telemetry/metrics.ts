@@ -179,6 +179,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     if (meter.weight >= 0) emit.value(meter.labels, meter.weight);
   });
   byEndpoint('ejections', (emit, meter) => emit.value(meter.labels, meter.ejections));
+  byEndpoint('checks', (emit, meter) => {
+    if (meter.checksPassed < 0) return;
+    emit.value(meter.passedLabels, meter.checksPassed);
+    emit.value(meter.failedLabels, meter.checksFailed);
+  });
   byEndpoint('endpointInFlight', (emit, meter) => emit.value(meter.labels, meter.inFlight));
   byEndpoint('connections', (emit, meter) => {
     if (meter.connections >= 0) emit.value(meter.labels, meter.connections);

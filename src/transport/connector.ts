@@ -46,9 +46,14 @@ const watch = (socket: Socket, event: 'connect' | 'secureConnect', to: Opening):
 
 /**
  * Makes the connector of one endpoint.
+ * @param protocols to offer in the TLS handshake (ALPN)
  * @throws Error when a certificate or key is no valid PEM
  */
-export function createConnector(spec: EndpointSpec, tls: UpstreamTls | null): Connector {
+export function createConnector(
+  spec: EndpointSpec,
+  tls: UpstreamTls | null,
+  protocols: readonly string[] = ['http/1.1'],
+): Connector {
   const tcp = {
     host: spec.host,
     port: spec.port,
@@ -70,7 +75,7 @@ export function createConnector(spec: EndpointSpec, tls: UpstreamTls | null): Co
     ...tcp,
     secureContext,
     rejectUnauthorized: verify,
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: [...protocols],
     ...(name === null ? null : { servername: name }),
   };
   let session: Buffer | null = null;

@@ -10,6 +10,7 @@ import type { Balancer } from './balancers/balancer.ts';
 import { createBalancer } from './balancers/catalog.ts';
 import { Breaker } from './breaker.ts';
 import { Draining } from './draining.ts';
+import { Health, type HealthParts } from './health.ts';
 import { Outlier } from './outlier.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
@@ -33,6 +34,8 @@ export interface UpstreamParts {
   /** Why there is no endpoint at all, for the log. */
   readonly whyEmpty?: () => string;
   readonly log: PluginLogger;
+  /** Needed where `health` is set. */
+  readonly probe?: HealthParts['probe'];
 }
 
 export interface Upstream {
@@ -43,11 +46,12 @@ export interface Upstream {
   readonly budget: RetryBudget;
   /** True while so few are available that checks and ejections are not believed. */
   readonly panicking: boolean;
-  /** Both null while they are switched off. */
-  readonly breaker: Breaker | null;
-  readonly outlier: Outlier | null;
   /** True while the breaker lets calls through and an endpoint with weight is thought to be well, though full. */
   readonly usable: boolean;
+  /** Each is null while it is switched off. */
+  readonly breaker: Breaker | null;
+  readonly outlier: Outlier | null;
+  readonly health: Health | null;
   /**
    * The slot for the next call, null when none may take it. Where too many count as broken, that is not believed,
    * and where all do, a chance is better than none.
@@ -93,6 +97,7 @@ class LiveUpstream implements Upstream {
   readonly #ownSecret: string;
   #breaker: Breaker | null = null;
   #outlier: Outlier | null = null;
+  #health: Health | null = null;
   #options: UpstreamOptions;
   #balancers: Balancers;
   #sticky: Sticky | null = null;
@@ -127,6 +132,10 @@ class LiveUpstream implements Upstream {
 
   get panicking(): boolean {
     return this.#members.tiers.look();
+  }
+
+  get health(): Health | null {
+    return this.#health;
   }
 
   get slots(): readonly Slot[] {
@@ -177,6 +186,7 @@ class LiveUpstream implements Upstream {
     const staying = new Set(slots);
     for (const slot of before) if (!staying.has(slot)) this.#drain(slot);
     this.#outlier?.changed();
+    this.#health?.update(slots);
   }
 
   async close(graceMs: number): Promise<void> {
@@ -189,7 +199,7 @@ class LiveUpstream implements Upstream {
   }
 
   /** What has other settings than before begins anew. */
-  #setKeepers({ breaker = null, outlier = null }: Partial<Resilience>): void {
+  #setKeepers({ breaker = null, outlier = null, health = null }: Partial<Resilience>): void {
     const { name } = this;
     const { clock, random, log } = this.#parts;
     if (!isDeepStrictEqual(breaker, this.#breaker?.options ?? null)) {
@@ -200,6 +210,14 @@ class LiveUpstream implements Upstream {
       this.#outlier?.close();
       const slots = () => this.#members.slots;
       this.#outlier = outlier && new Outlier(outlier, { name, clock, random, log, slots });
+    }
+    if (!isDeepStrictEqual(health, this.#health?.options ?? null)) {
+      this.#health?.close();
+      const recovered = (slot: Slot) => this.#outlier?.pardon(slot);
+      const probe = this.#parts.probe!;
+      this.#health = health && new Health(health, { name, clock, random, log, probe, recovered });
+      // Without checks nobody would ever find them healthy again.
+      if (health === null) for (const slot of this.#members.slots) slot.keepOut('unhealthy', false);
     }
   }
 
