@@ -35,6 +35,12 @@ const config = z
     allow: ranges.default([]).describe('Addresses and ranges that are not limited.'),
     dryRun: z.boolean().default(false).describe('Only count what would be refused.'),
     headers: z.boolean().default(true).describe('Tell clients in `RateLimit` and `RateLimit-Policy`.'),
+    sync: z
+      .literal(['exact', 'leased'])
+      .default('exact')
+      .describe(
+        'With Redis: ask it for each request, or take tokens in advance, a quarter of a bucket at most.',
+      ),
     onStoreFailure: z
       .literal(['local', 'open', 'closed'])
       .default('local')
@@ -82,12 +88,12 @@ interface Told {
 }
 
 const openPolicies = async (settings: Config, host: Host) => {
-  const { cost, onStoreFailure, keys } = settings;
+  const { cost, sync, onStoreFailure, keys } = settings;
   const opened: Limit[] = [];
   const open = async (input: LimitInput, plan: string): Promise<Policy> => {
     const windows = readWindows(input);
     const place = [host.scope, host.owner, host.instance, plan].filter((part) => part !== '').join('/');
-    const limit = await Limit.open({ name: place, windows, cost, onStoreFailure, keys }, host);
+    const limit = await Limit.open({ name: place, windows, cost, sync, onStoreFailure, keys }, host);
     opened.push(limit);
     return { limit, fields: new LimitFields(host.instance, windows) };
   };

@@ -1,6 +1,8 @@
 /** One limit at work: its windows and their buckets, in this process or in Redis, and what holds while Redis is gone. */
-import type { Host, Lease } from 'snowgate/plugin';
+import type { Clock, Host, Lease, RedisLink } from 'snowgate/plugin';
+import { Leases } from './leases.ts';
 import { RedisLimiter } from './redis-limiter.ts';
+import { ExactSource, type TokenSource } from './source.ts';
 import { createStore, type Store } from './store.ts';
 import { type Decision, divided, EPOCH_MS, type State, take, type Window } from './windows.ts';
 
@@ -17,6 +19,7 @@ export interface LimitSettings {
   readonly name: string;
   readonly windows: readonly Window[];
   readonly cost: number;
+  readonly sync: 'exact' | 'leased';
   readonly onStoreFailure: OnStoreFailure;
   /** Buckets in this process, at most. */
   readonly keys: number;
@@ -25,13 +28,20 @@ export interface LimitSettings {
 /** Braces would spoil the hash tag, by which a Redis Cluster keeps a client's keys together. */
 const tagged = (prefix: string, name: string): string => `${prefix}:limit:${name.replace(/[{}]/g, '|')}:`;
 
+const openSource = (link: RedisLink, settings: LimitSettings, clock: Clock): TokenSource => {
+  const limiter = new RedisLimiter(link, settings.windows);
+  if (settings.sync === 'exact') return new ExactSource(link, limiter, settings.cost);
+  return new Leases({ link, limiter, clock, ...settings });
+};
+
 export class Limit {
   readonly windows: readonly Window[];
   readonly #settings: LimitSettings;
   readonly #host: Host;
   readonly #lease: Lease<Store<State>>;
-  readonly #remote: RedisLimiter | null;
-  readonly #remotePrefix: string;
+  /** Null without Redis. */
+  readonly #source: TokenSource | null;
+  readonly #prefix: string;
   readonly #now = { steadyUs: 0, wallUs: 0 };
   readonly #readsWall: boolean;
   #part: { readonly nodes: number; readonly windows: readonly Window[] };
@@ -42,8 +52,8 @@ export class Limit {
     this.#settings = settings;
     this.#host = host;
     this.#lease = lease;
-    this.#remote = host.redis && new RedisLimiter(host.redis, windows);
-    this.#remotePrefix = host.redis === null ? '' : tagged(host.redis.prefix, settings.name);
+    this.#source = host.redis && openSource(host.redis, settings, host.clock);
+    this.#prefix = host.redis === null ? '' : tagged(host.redis.prefix, settings.name);
     this.#readsWall = windows.some((window) => window.kind !== 'bucket');
     this.#part = { nodes: 1, windows };
   }
@@ -56,23 +66,29 @@ export class Limit {
 
   /** Takes the tokens of one request; synchronous unless Redis is asked. */
   decide<R>(key: string, settle: Settle<R>): R | Promise<R> {
-    if (this.#remote === null)
+    if (this.#source === null)
       return settle(this.#takeHere(this.windows, key, this.#settings.cost), 'memory');
-    const remoteKey = `${this.#remotePrefix}{${key}}`;
-    if (!this.#host.redis!.up(remoteKey)) return this.#without(key, settle);
-    const { cost, onStoreFailure } = this.#settings;
-    return this.#remote.take(remoteKey, cost, cost).then(
-      (decision) => {
-        if (decision.granted > 0 && onStoreFailure === 'local') this.#note(key);
-        return settle(decision, 'redis');
-      },
+    const answer = this.#source.take(`${this.#prefix}{${key}}`);
+    if (answer === null) return this.#without(key, settle);
+    if (!(answer instanceof Promise)) return this.#pass(key, answer, settle);
+    return answer.then(
+      (decision) => this.#pass(key, decision, settle),
       // Why is told once by the connection, which sees every failure.
       () => this.#without(key, settle),
     );
   }
 
   close(): void {
+    this.#source?.close();
     this.#lease.release();
+  }
+
+  #pass<R>(key: string, decision: Decision, settle: Settle<R>): R {
+    const { onStoreFailure } = this.#settings;
+    const answer = settle(decision, 'redis');
+    // What passed by Redis is taken here too, so that no change to `local` begins with a full bucket.
+    if (decision.granted > 0 && onStoreFailure === 'local') this.#takeHere(this.#windowsOfPart(), key, 0);
+    return answer;
   }
 
   #without<R>(key: string, settle: Settle<R>): R {
@@ -82,15 +98,11 @@ export class Limit {
     return settle(this.#takeHere(this.#windowsOfPart(), key, cost), 'local');
   }
 
-  /** What passed by Redis is taken here too, so that no change to `local` begins with a full bucket. */
-  #note(key: string): void {
-    this.#takeHere(this.#windowsOfPart(), key, 0);
-  }
-
   #windowsOfPart(): readonly Window[] {
     const { nodes } = this.#host.redis!;
+    const { cost } = this.#settings;
     if (nodes !== this.#part.nodes)
-      this.#part = { nodes, windows: this.windows.map((window) => divided(window, nodes)) };
+      this.#part = { nodes, windows: this.windows.map((window) => divided(window, nodes, cost)) };
     return this.#part.windows;
   }
 

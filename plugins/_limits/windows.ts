@@ -69,9 +69,9 @@ export function quota(limit: number, kind: Quota['kind'], text: string): Quota {
   return { kind, text, limit, stepUs: 1, roomUs: limit };
 }
 
-/** The limit shared by `nodes` that know nothing of each other: each takes its part, and at least one token. */
-export function divided(window: Window, nodes: number): Window {
-  const limit = Math.max(1, Math.floor(window.limit / nodes));
+/** The limit shared by `nodes` that know nothing of each other: each takes its part, and at least one request. */
+export function divided(window: Window, nodes: number, cost: number): Window {
+  const limit = Math.max(cost, Math.floor(window.limit / nodes));
   if (window.kind !== 'bucket') return { ...window, limit, roomUs: limit };
   const stepUs = window.stepUs * nodes;
   return { ...window, limit, stepUs, roomUs: limit * stepUs };

@@ -164,12 +164,12 @@ test('a quota begins anew with its calendar window, whenever it was used', () =>
 test('the parts of several nodes are never more than the whole, as long as each may have one token', () => {
   fc.assert(
     fc.property(anyBucket, fc.integer({ min: 1, max: 50 }), ({ window, burst }, nodes) => {
-      const part = divided(window, nodes);
+      const part = divided(window, nodes, 1);
       expect(part.limit).toBe(Math.max(1, Math.floor(burst / nodes)));
       expect(part.stepUs).toBe(window.stepUs * nodes);
     }),
   );
-  expect(divided(quota(10, 'day', ''), 3)).toMatchObject({ limit: 3, roomUs: 3 });
+  expect(divided(quota(10, 'day', ''), 3, 1)).toMatchObject({ limit: 3, roomUs: 3 });
 });
 
 test('a store keeps so many states at most, and those that are used', () => {
