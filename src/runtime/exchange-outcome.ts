@@ -28,6 +28,7 @@ export class ExchangeOutcome implements Outcome {
   version = '';
   status = 0;
   code: Outcome['code'] = '-';
+  detail = '';
   closing: Closing = 'sent';
   inBytes = 0;
   outBytes = 0;
@@ -59,6 +60,7 @@ export class ExchangeOutcome implements Outcome {
     this.version = x.down.version;
     this.closing = ending.how;
     this.code = x.error === null ? (ending.how === 'left' ? 'GW_CLIENT_LEFT' : '-') : x.error.code;
+    this.detail = x.error === null ? '' : x.error.detail;
     this.status =
       x.status === 0 || (ending.how === 'left' && x.status !== 101) ? KINDS.GW_CLIENT_LEFT.status : x.status;
     this.inBytes = ending.inBytes;
@@ -84,6 +86,7 @@ export class ExchangeOutcome implements Outcome {
     this.route = '-';
     this.status = error.status;
     this.code = error.code;
+    this.detail = error.detail;
     this.client = peer.address;
     return this;
   }

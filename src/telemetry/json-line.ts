@@ -87,6 +87,7 @@ export function createJsonLine(): (o: Outcome) => string {
     line += `,"inBytes":${o.inBytes},"outBytes":${o.outBytes}${ways.text(o)}${o.attempts},"client":"${o.client}`;
     if (o.userAgent !== '') line += `","userAgent":"${jsonInner(o.userAgent)}`;
     if (o.principal !== '') line += `","principal":"${jsonInner(o.principal)}`;
+    if (o.detail !== '') line += `","detail":"${jsonInner(o.detail)}`;
     if (o.receivedId !== '') line += `","receivedTraceId":"${jsonInner(o.receivedId)}`;
     if (o.w3cId !== '') line += `","w3cTraceId":"${o.w3cId}`;
     return `${line}"}\n`;

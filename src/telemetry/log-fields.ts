@@ -50,6 +50,7 @@ export const ACCESS_FIELDS: readonly LogField[] = [
   field('client', 'string', true, 'The client’s address, after `trustedProxies` were taken into account.'),
   field('userAgent', 'string', false, 'The `User-Agent` field.'),
   field('principal', 'string', false, 'Who the request was for, when a plugin authenticated it.'),
+  field('detail', 'string', false, 'What the code doesn’t say: which rule, which address, how many bytes.'),
   field('receivedTraceId', 'string', false, 'An `x-trace-id` that the client itself had sent.'),
   field('w3cTraceId', 'string', false, 'The trace ID of `traceparent` (W3C), 32 hex digits.'),
 ];

@@ -31,6 +31,8 @@ export interface Outcome {
   /** What the client was sent, or 499 when it left before. */
   readonly status: number;
   readonly code: GatewayCode | '-';
+  /** What the code doesn't say, in a few words, or ''. */
+  readonly detail: string;
   readonly closing: Closing;
   /** Bytes of bodies, without heads and framing. */
   readonly inBytes: number;

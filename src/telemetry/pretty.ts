@@ -24,7 +24,8 @@ export function createPrettyLine(): (o: Outcome) => string {
     const time = times.iso(o.startWallMs).slice(11, 23);
     const request = `${plainText(o.method).padEnd(4)} ${plainText(o.path)}${o.hasQuery ? '?…' : ''}`;
     const way = o.endpoint === '' ? o.route : `${o.route} → ${o.endpoint}`;
-    const code = o.code === '-' ? '' : `  ${RED}${o.code}${RESET}`;
+    const detail = o.detail === '' ? '' : ` ${DIM}${plainText(o.detail)}${RESET}`;
+    const code = o.code === '-' ? '' : `  ${RED}${o.code}${RESET}${detail}`;
     const tries = o.attempts > 1 ? `  ${YELLOW}${o.attempts} tries${RESET}` : '';
     return (
       `${DIM}${time}${RESET} ${request} ${statusColour(o.status)}${o.status}${RESET} ` +

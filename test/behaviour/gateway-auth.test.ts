@@ -60,6 +60,8 @@ routes:
   ]);
   for (const { headers } of origin.reached) expect(headers).not.toHaveProperty('x_user');
   expect(await line((each) => each.principal === 'alice')).toMatchObject({ path: '/orders/7', status: 200 });
+  expect(await line((each) => each.detail === 'no credential for jwt')).toMatchObject({ status: 401 });
+  expect(await line((each) => each.detail === 'the token is malformed')).toMatchObject({ status: 401 });
 });
 
 test('a token in the query goes neither upstream nor into a log', async () => {

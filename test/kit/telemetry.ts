@@ -18,6 +18,7 @@ export function outcome(changes: Partial<Outcome> = {}): Outcome {
     version: '1.1',
     status: 200,
     code: '-',
+    detail: '',
     closing: 'sent',
     inBytes: 0,
     outBytes: 512,

@@ -12,6 +12,7 @@ const full = outcome({
   principal: 'ada',
   hasQuery: true,
   code: 'GW_UPSTREAM_TIMEOUT',
+  detail: '15000 ms',
   status: 504,
 });
 const bare = outcome({
@@ -49,6 +50,7 @@ describe('a line', () => {
       query: true,
       status: 504,
       code: 'GW_UPSTREAM_TIMEOUT',
+      detail: '15000 ms',
       durationMs: 12.346,
       upstreamMs: 10.5,
       gatewayMs: 1.846,
@@ -60,7 +62,9 @@ describe('a line', () => {
 
   test('cannot be broken or added to by what a client sends', () => {
     const evil = 'a"\\\n\r\t\u0000\u001b[31m\u009b31m\u007f\ud800 {"log":"access"}';
-    const text = print(outcome({ path: evil, userAgent: evil, host: evil, receivedId: evil, method: evil }));
+    const text = print(
+      outcome({ path: evil, userAgent: evil, host: evil, receivedId: evil, method: evil, detail: evil }),
+    );
     expect(text.indexOf('\n')).toBe(text.length - 1);
     expect(text.slice(0, -1)).not.toMatch(/[\u0000-\u001f\u007f-\u009f\ud800-\udfff]/);
     const line = JSON.parse(text) as Record<string, unknown>;
