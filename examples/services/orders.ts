@@ -18,6 +18,7 @@ createServer(async (request, response) => {
     path: url.pathname,
     traceId: request.headers['x-trace-id'],
     client: request.headers['x-forwarded-for'],
+    user: request.headers['x-user'],
   };
   response.end(`${JSON.stringify(seen)}\n`);
 }).listen(port, '127.0.0.1');
