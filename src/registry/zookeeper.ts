@@ -32,11 +32,11 @@ class ZooKeeperRegistry implements Registry<Discover> {
   constructor(options: Options, parts: RegistryParts) {
     this.#parts = parts;
     this.#root = options.root === '/' ? '' : options.root;
-    const { user, password = '' } = options;
+    const { digest } = options;
     this.#session = new ZooKeeperSession({
       servers: options.address,
       sessionMs: options.session,
-      digest: user === undefined ? null : `${user}:${password}`,
+      digest: digest === undefined ? null : `${digest.user}:${digest.password}`,
       clock: parts.clock,
       random: parts.random,
     });

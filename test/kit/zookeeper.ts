@@ -22,6 +22,8 @@ export interface TestZooKeeper {
   /** `127.0.0.1:PORT` of each server. */
   readonly addresses: readonly string[];
   readonly servers: readonly ServerProcess[];
+  /** Which of an ensemble follow another one, by their index. */
+  followers(): Promise<number[]>;
   /** Kills all of them and starts them again without their data. */
   restartEmpty(): Promise<void>;
   /** Ends them and removes what they left. */
@@ -84,6 +86,10 @@ export async function startZooKeeper(count = 1): Promise<TestZooKeeper> {
   return {
     addresses: members.map(([port]) => `127.0.0.1:${port}`),
     servers,
+    async followers() {
+      const modes = await Promise.all(members.map(([port = 0]) => ask(port, 'srvr')));
+      return [...modes.keys()].filter((index) => /^Mode: follower/m.test(modes[index] ?? ''));
+    },
     async restartEmpty() {
       await endAll();
       for (const index of servers.keys()) prepare(index);

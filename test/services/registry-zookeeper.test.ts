@@ -120,12 +120,14 @@ describeWith('zookeeper', ZOOKEEPER_MISSING, () => {
   test('nodes closed to others are read with the right user, and are a failure without', async () => {
     const service = newService();
     const [a, b] = [
-      openRegistry('zookeeper', settingsFor(zookeeper, { user: 'gateway', password: 'secret' })).follow(
-        service,
-      ),
-      openRegistry('zookeeper', settingsFor(zookeeper, { user: 'gateway', password: 'wrong' })).follow(
-        service,
-      ),
+      openRegistry(
+        'zookeeper',
+        settingsFor(zookeeper, { digest: { user: 'gateway', password: 'secret' } }),
+      ).follow(service),
+      openRegistry(
+        'zookeeper',
+        settingsFor(zookeeper, { digest: { user: 'gateway', password: 'wrong' } }),
+      ).follow(service),
     ];
     await hands.put(`/services/${service}/a`, curator('a', 8001));
     await hands.reserve(`/services/${service}`, 'gateway:secret');

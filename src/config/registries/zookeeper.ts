@@ -1,7 +1,7 @@
 /** The settings of a ZooKeeper registry. */
 import { address } from '../addresses.ts';
 import { duration, flag, Refusal, text } from '../forms.ts';
-import { oneOrMany } from '../shapes.ts';
+import { oneOrMany, section } from '../shapes.ts';
 import { metadataFilter } from './file.ts';
 import type { RegistryForm } from './form.ts';
 
@@ -32,10 +32,14 @@ export const zookeeper = {
       .describe(
         'How long a session outlives its connection; a silent server is left after two thirds of it.',
       ),
-    user: text({ form: 'a name', max: 253 })
+    digest: section({
+      user: text({ form: 'a name', max: 253 }).describe('Name of the user.'),
+      password: text({ form: 'a password', max: 1024 }).describe('Password of the user.'),
+    })
       .optional()
-      .describe('User for access lists (digest); needs `password`.'),
-    password: text({ form: 'a password', max: 1024 }).optional().describe('Password of `user`.'),
+      .describe(
+        'Who the gateway is in access lists of the scheme `digest`; what it writes only that user can change.',
+      ),
   },
   discover: {
     secure: flag()
