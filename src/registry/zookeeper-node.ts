@@ -12,7 +12,7 @@ const curatorInstance = z.object({
   port,
   sslPort: port,
   enabled: z.boolean().default(true),
-  payload: z.unknown(),
+  payload: z.unknown().optional(),
 });
 
 const isMap = (value: unknown): value is Record<string, unknown> =>
@@ -24,13 +24,21 @@ const metadataIn = (payload: unknown): Metadata => {
   return metadataOf(isMap(payload.metadata) ? payload.metadata : payload);
 };
 
+const parse = (text: string): z.output<typeof curatorInstance> => {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`is no JSON: ${(error as Error).message}`);
+  }
+  const read = curatorInstance.safeParse(value);
+  if (read.success) return read.data;
+  const [first] = read.error.issues;
+  throw new Error(`is no instance of Curator's: ${first?.path.join('.')}: ${first?.message}`);
+};
+
 const fromCurator = (name: string, text: string, secureOnly: boolean): RegisteredEndpoint => {
-  const read = curatorInstance.safeParse(JSON.parse(text));
-  if (!read.success)
-    throw new Error(
-      `is no instance of Curator's: ${read.error.issues[0]?.path.join('.')}: ${read.error.issues[0]?.message}`,
-    );
-  const { id, address, port: plain, sslPort, enabled, payload } = read.data;
+  const { id, address, port: plain, sslPort, enabled, payload } = parse(text);
   const metadata = metadataIn(payload);
   const secure = secureOnly || !plain;
   const used = secure ? sslPort : plain;

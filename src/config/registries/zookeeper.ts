@@ -1,7 +1,8 @@
 /** The settings of a ZooKeeper registry. */
-import { address } from '../addresses.ts';
-import { duration, flag, Refusal, text } from '../forms.ts';
+import { readAddress } from '../addresses.ts';
+import { duration, flag, form, Refusal, text } from '../forms.ts';
 import { oneOrMany, section } from '../shapes.ts';
+import type { Address } from '../types.ts';
 import { metadataFilter } from './file.ts';
 import type { RegistryForm } from './form.ts';
 
@@ -13,11 +14,26 @@ const isPath = (value: string): boolean =>
       .slice(1)
       .some((part) => /^\.{0,2}$/.test(part)));
 
+const SERVER = 'Write host:port, such as 10.0.0.1:2181 or "[::1]:2181".';
+
+const readServer = (value: string): Address | Refusal => {
+  const read = readAddress(value);
+  return read instanceof Refusal ? new Refusal(read.message, SERVER) : read;
+};
+
+const server = form<Address>({
+  form: 'host:port',
+  json: { type: 'string' },
+  takes: ['string'],
+  remedy: SERVER,
+  read: (value) => readServer(value as string),
+});
+
 export const zookeeper = {
   type: 'zookeeper',
   summary: "The nodes below a service's node in ZooKeeper: Curator's JSON, or host:port.",
   options: {
-    address: oneOrMany(address())
+    address: oneOrMany(server)
       .prefault('127.0.0.1:2181')
       .describe('Servers of one ensemble, as host:port; another one is asked when one fails.'),
     root: text({
