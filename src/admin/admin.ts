@@ -5,6 +5,7 @@ import { type Clock, systemClock } from '../kernel/clock.ts';
 import type { PluginLogger } from '../plugin.ts';
 import { type AdminAnswer, problem, send } from './answer.ts';
 import { createGuard, type Guard, isLoopback } from './guard.ts';
+import { createMatch } from './match.ts';
 import { RESOURCES } from './resources.ts';
 import type { AdminSources } from './sources.ts';
 
@@ -36,17 +37,29 @@ const LIMITS = {
   connectionsCheckingInterval: 1000,
 } as const;
 const MAX_CONNECTIONS = 128;
-/** Bodies are not used; a larger one than this is not even read away. */
+/** A body that is not used is read away up to here. */
 const BODY_LIMIT = 4096;
 const CLOSE_MS = 1000;
 
-const byPath = Map.groupBy(RESOURCES, (resource) => resource.path);
+const match = createMatch(RESOURCES);
 
 const countHosts = (rawHeaders: readonly string[]) =>
   rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length;
 
 const hasLargeBody = ({ headers }: IncomingMessage) =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > BODY_LIMIT;
+
+/** The body as text; null where it is larger than that. A request that breaks off throws. */
+const readBody = async (request: IncomingMessage, maxBytes: number): Promise<string | null> => {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    bytes += chunk.length;
+    if (bytes > maxBytes) return null;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
+};
 
 /** Makes an admin server; nothing listens before `listen`. */
 export function createAdmin(options: AdminOptions): Admin {
@@ -58,21 +71,25 @@ export function createAdmin(options: AdminOptions): Admin {
   const answerTo = async (request: IncomingMessage): Promise<AdminAnswer> => {
     const path = (request.url ?? '').split('?', 1)[0]!;
     const method = request.method ?? '';
-    const resources = byPath.get(path);
+    const found = match(path);
+    const resources = found?.resources;
     const wanted = method === 'HEAD' ? 'GET' : method;
     const resource = resources?.find((one) => one.method === wanted);
     const asked = { method, headers: request.headers, hosts: countHosts(request.rawHeaders) };
     // The guard comes first: who may not ask learns nothing of what there is.
     const refused = guard.check(resource ?? resources?.[0] ?? RESOURCES.at(-1)!, asked);
     if (refused !== null) return refused;
-    if (resources === undefined) return problem(404, 'No such resource; GET / lists them.');
+    if (found === null || resources === undefined) return problem(404, 'No such resource; GET / lists them.');
     if (resource === undefined) {
       const allow = resources.map((one) => (one.method === 'GET' ? 'GET, HEAD' : one.method)).join(', ');
       return problem(405, `${path} allows ${allow}.`, { allow });
     }
-    if (hasLargeBody(request)) return problem(413, 'No body is needed here.');
+    const { bodyBytes = 0 } = resource;
+    if (bodyBytes === 0 && hasLargeBody(request)) return problem(413, 'No body is needed here.');
+    const body = bodyBytes === 0 ? '' : await readBody(request, bodyBytes);
+    if (body === null) return problem(413, `The body is larger than ${bodyBytes} bytes.`);
     try {
-      return await resource.answer({ sources, log });
+      return await resource.answer({ sources, log, params: found.params, body });
     } catch (error) {
       log.error('an admin resource failed', { path, error });
       return problem(500, 'The resource failed; the log says why.');
@@ -81,7 +98,8 @@ export function createAdmin(options: AdminOptions): Admin {
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const answer = await answerTo(request);
-    const close = hasLargeBody(request) || !server.listening;
+    const unread = !request.readableEnded && hasLargeBody(request);
+    const close = unread || !server.listening;
     send(response, answer, { head: request.method === 'HEAD', close });
     // Read away, so that the connection can be used again; with `close` Node ends it after the answer.
     request.resume();

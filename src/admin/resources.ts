@@ -2,15 +2,30 @@
 import { text } from './answer.ts';
 import type { Resource } from './resource.ts';
 import { config } from './resources/config.ts';
+import { endpoints } from './resources/endpoints.ts';
 import { healthz } from './resources/healthz.ts';
 import { metrics } from './resources/metrics.ts';
 import { readyz } from './resources/readyz.ts';
+import { registryDelete, registryList, registryPut } from './resources/registry.ts';
 import { reload } from './resources/reload.ts';
 import { routes } from './resources/routes.ts';
 import { upstreams } from './resources/upstreams.ts';
 import { version } from './resources/version.ts';
 
-const LISTED: readonly Resource[] = [metrics, healthz, readyz, routes, upstreams, config, version, reload];
+const LISTED: readonly Resource[] = [
+  metrics,
+  healthz,
+  readyz,
+  routes,
+  upstreams,
+  endpoints,
+  registryList,
+  registryPut,
+  registryDelete,
+  config,
+  version,
+  reload,
+];
 
 const row = ({ path, method, summary }: Resource) => {
   const name = method === 'GET' ? `<a href="${path}">${path}</a>` : `${method} ${path}`;

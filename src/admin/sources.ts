@@ -1,4 +1,5 @@
 /** What the admin server shows: functions that whoever composes the gateway hands in. */
+import type { PushRegistry } from '../registry/push.ts';
 
 export interface AdminSources {
   /** The scrape, in Prometheus' text format. */
@@ -7,6 +8,10 @@ export interface AdminSources {
   ready(): { readonly ready: boolean; readonly why: readonly string[]; readonly degraded: readonly string[] };
   routes(): unknown;
   upstreams(): unknown;
+  /** Where the endpoints of each upstream come from, and which are in use. */
+  endpoints(): unknown;
+  /** The registry that services enter themselves in; null where none is configured. */
+  push(): PushRegistry | null;
   /** The running configuration with its secrets hidden. */
   config(): unknown;
   version(): unknown;

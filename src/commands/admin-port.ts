@@ -56,9 +56,9 @@ export class AdminPort {
     this.#url = null;
     const wanted = gateway.snapshot.config.admin;
     if (wanted === null) return;
-    const { host, port } = wanted;
+    const { host, port, token } = wanted;
     const { log } = this.#parts;
-    const admin = createAdmin({ host, port, token: null, sources: this.#sources(gateway), log });
+    const admin = createAdmin({ host, port, token, sources: this.#sources(gateway), log });
     try {
       await admin.listen();
     } catch (error) {
@@ -79,6 +79,8 @@ export class AdminPort {
       ready: () => gateway.ready(),
       routes: () => gateway.snapshot.plan.routes.map(routeJson),
       upstreams: () => gateway.describeUpstreams(),
+      endpoints: () => gateway.describeEndpoints(),
+      push: () => gateway.push,
       config: () => redact(gateway.snapshot.config, gateway.loaded.secrets),
       version: () => ({ version: this.#version, node: process.version }),
       reload: () => reload(gateway),

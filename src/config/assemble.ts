@@ -10,7 +10,7 @@ import type { Report } from './report.ts';
 import { readRoute } from './routes.ts';
 import type { RootInput } from './schema.ts';
 import type { Scope } from './scope.ts';
-import type { Address, Config, PluginUses, RegistryConfig, Route, Upstream } from './types.ts';
+import type { Address, AdminAddress, Config, PluginUses, RegistryConfig, Route, Upstream } from './types.ts';
 import { readUpstream } from './upstreams.ts';
 
 const GIB = 1024 ** 3;
@@ -26,7 +26,7 @@ const collide = (a: Address, b: Address): boolean =>
 const checkListeners = (
   report: Report,
   listen: readonly Address[] | undefined,
-  admin: Address | null | undefined,
+  admin: AdminAddress | null | undefined,
 ): void => {
   if (listen?.length === 0) report.on(['listen'], { message: 'there is no address to listen on' });
   for (const [at, address] of (listen ?? []).entries())
@@ -41,7 +41,7 @@ const checkListeners = (
       message: '`listen` and `admin` have the same address',
       remedy: 'Give `admin` a port of its own.',
     });
-  if (!isLoopback(admin.host))
+  if (!isLoopback(admin.host) && admin.token === null)
     report.warn(['admin'], {
       message: 'the admin address can be reached from other machines',
       remedy: 'Listen on 127.0.0.1, or keep others out by a firewall.',
@@ -112,6 +112,17 @@ const warnUnused = (report: Report, upstreams: Record<string, Upstream>, routes:
       report.onKey(upstream.path, { message: 'no route uses this upstream' }, 'warning');
 };
 
+/** Services enter themselves at one place, which says nothing of a registry. */
+const checkPush = (report: Report, registries: Record<string, RegistryConfig>): void => {
+  for (const { path } of Object.values(registries)
+    .filter(({ type }) => type === 'push')
+    .slice(1))
+    report.onKey(path, {
+      message: 'there is a registry of type push already',
+      remedy: 'Use the same one for all services.',
+    });
+};
+
 const warnUnasked = (
   report: Report,
   registries: Record<string, RegistryConfig>,
@@ -165,6 +176,7 @@ export function assemble(scope: Scope, value: unknown): Config | null {
     forms.set(name, found?.form ?? null);
     if (found !== null) registries[name] = readRegistry(scope, name, found);
   }
+  checkPush(report, registries);
   const upstreams: Record<string, Upstream> = Object.create(null);
   for (const [name, part] of parsed.upstreams)
     if (part !== null) upstreams[name] = readUpstream({ ...scope, registries: forms }, name, part);

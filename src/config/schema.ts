@@ -1,6 +1,7 @@
 /** The schema of gateway.yaml: every key, its default and its one line of description. */
 import { z } from 'zod';
-import { address, addressOrOff } from './addresses.ts';
+import { address } from './addresses.ts';
+import { adminSchema } from './admin.ts';
 import { balance } from './balance.ts';
 import { choosingShape } from './choosing.ts';
 import {
@@ -156,9 +157,9 @@ export const rootShape = {
     ])
     .prefault('0.0.0.0:8080')
     .describe('Address or addresses where clients are served.'),
-  admin: addressOrOff()
+  admin: adminSchema
     .prefault('127.0.0.1:8081')
-    .describe('Address of /metrics, /healthz, /readyz and the API; off for none.'),
+    .describe('Address of /metrics, /healthz, /readyz and the API; off for none; or with its token.'),
   zone: text({ form: 'a name', max: 64 })
     .optional()
     .describe(

@@ -14,6 +14,11 @@ export interface Address {
   readonly port: number;
 }
 
+export interface AdminAddress extends Address {
+  /** Null: none, so that only probes and metrics are served to other machines. */
+  readonly token: string | null;
+}
+
 /** One plugin instance, or `false` where a wider one is taken away. */
 export type PluginUse = false | PluginInstance;
 
@@ -168,7 +173,7 @@ export interface Route extends Traffic {
 export interface Config {
   readonly version: 1;
   readonly listen: readonly Address[];
-  readonly admin: Address | null;
+  readonly admin: AdminAddress | null;
   /** Absolute. */
   readonly stateDir: string;
   /** Null: limits, locks and leases live in this process. */

@@ -276,8 +276,7 @@ export class Membership {
     this.#used = this.#next;
     if (before.text === this.#used.text) return;
     const { log, query } = this.#parts;
-    const tell = before.list.length === 0 ? log.debug : log.info;
-    tell('the endpoints of a service have changed', {
+    log[before.list.length === 0 ? 'debug' : 'info']('the endpoints of a service have changed', {
       service: query.service,
       before: before.list.length,
       now: this.#used.list.length,

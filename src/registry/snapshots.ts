@@ -20,20 +20,21 @@ export interface Snapshots {
   flush(query: ServiceQuery): Promise<void>;
 }
 
+/** An endpoint on disk. */
+export const storedEndpoint = z.object({
+  id: z.string(),
+  scheme: z.enum(['http', 'https']),
+  host: z.string().min(1),
+  port: z.int().min(1).max(65_535),
+  weight: z.number().min(0),
+  zone: z.string().nullable(),
+  metadata: z.record(z.string(), z.string()),
+});
+
 const stored = z.object({
   version: z.literal(1),
   takenMs: z.number(),
-  endpoints: z.array(
-    z.object({
-      id: z.string(),
-      scheme: z.enum(['http', 'https']),
-      host: z.string().min(1),
-      port: z.int().min(1).max(65_535),
-      weight: z.int().min(0),
-      zone: z.string().nullable(),
-      metadata: z.record(z.string(), z.string()),
-    }),
-  ),
+  endpoints: z.array(storedEndpoint),
 });
 
 /** Of names, what every file system takes; the digest tells those apart that look the same then. */

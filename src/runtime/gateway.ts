@@ -4,9 +4,11 @@ import type { Issue } from '../config/issues.ts';
 import type { Loaded } from '../config/load.ts';
 import { type FileWatch, watchFiles } from '../config/watch.ts';
 import { keepAlive } from '../kernel/keep-alive.ts';
+import { PushRegistry } from '../registry/push.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import type { Downstream } from '../wire/downstream.ts';
 import { Dispatcher } from './dispatch.ts';
+import { describeEndpoints, type Findings } from './endpoint-state.ts';
 import { createEstate, type Estate, type EstateParts } from './estate.ts';
 import { createListeners, type Listeners, type PreparedListeners } from './listeners.ts';
 import type { Plan } from './plan.ts';
@@ -58,6 +60,10 @@ export interface Gateway {
   measure(): void;
   /** The upstreams with their endpoints as they are now, as plain data. */
   describeUpstreams(): readonly UpstreamState[];
+  /** Where the endpoints of each upstream come from, and which are in use, as plain data. */
+  describeEndpoints(): readonly Findings[];
+  /** The registry that services enter themselves in; null where none is configured. */
+  readonly push: PushRegistry | null;
   /**
    * Reads the file again and puts it in force without dropping anything. Those who ask while one is under way
    * share the next.
@@ -147,6 +153,16 @@ class LiveGateway implements Gateway {
 
   describeUpstreams(): readonly UpstreamState[] {
     return describeUpstreams(this.snapshot);
+  }
+
+  describeEndpoints(): readonly Findings[] {
+    return describeEndpoints(this.snapshot);
+  }
+
+  get push(): PushRegistry | null {
+    for (const { value } of this.snapshot.registries)
+      if (value.registry instanceof PushRegistry) return value.registry;
+    return null;
   }
 
   reload(): Promise<void> {

@@ -24,6 +24,8 @@ const start = async ({ host = '127.0.0.1', token = null, sources = {} }: Options
     ready: () => ({ ready: true, why: [], degraded: [] }),
     routes: () => [{ name: 'orders' }],
     upstreams: () => [],
+    endpoints: () => [],
+    push: () => null,
     config: () => ({ listen: ':8080' }),
     version: () => ({ snowgate: '1.2.3' }),
     reload: async () => ({ ok: true, message: 'nothing changed' }),

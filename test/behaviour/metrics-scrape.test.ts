@@ -18,6 +18,8 @@ const start = async () => {
     ready: () => ({ ready: true, why: [], degraded: [] }),
     routes: () => [],
     upstreams: () => [],
+    endpoints: () => [],
+    push: () => null,
     config: () => ({}),
     version: () => ({}),
     reload: async () => ({ ok: true, message: '' }),

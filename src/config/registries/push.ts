@@ -17,5 +17,6 @@ export const push = {
   },
   discover: { metadata: metadataFilter() },
   registers: false,
-  confirm: '30s',
+  // Silence is what a TTL is for, and nothing is forgotten over a restart.
+  confirm: '0s',
 } as const satisfies RegistryForm;
