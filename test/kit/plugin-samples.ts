@@ -10,6 +10,8 @@ export const sampleConfigs: Readonly<Record<string, unknown>> = {
   },
   authorize: { allow: [{ scopes: ['orders:read'] }, 'claims.sub == params.id'] },
   cors: { origins: ['https://shop.example'] },
+  csrf: { origins: ['https://shop.example'] },
+  'ext-auth': { url: 'http://127.0.0.1:9/check', copy: ['x-user'], principal: 'x-user' },
   headers: {
     request: { set: { 'x-a': '{client.address} {params.id}' } },
     response: { remove: ['server'], add: { 'x-b': 'c' } },
@@ -29,5 +31,6 @@ export const sampleConfigs: Readonly<Record<string, unknown>> = {
     forward: { sub: 'x-user' },
   },
   redirect: { to: 'https://{host}{path}' },
+  'security-headers': { csp: "default-src 'self'", preload: true, subdomains: true },
   respond: { json: { ok: true } },
 };
