@@ -105,6 +105,7 @@ const nameRoutes = (report: Report, routes: readonly Route[], own: ReadonlySet<R
 const warnUnused = (report: Report, upstreams: Record<string, Upstream>, routes: readonly Route[]): void => {
   const used = new Set([
     ...routes.flatMap((route) => route.upstream.map((share) => share.name)),
+    ...routes.map((route) => route.mirror?.upstream),
     ...Object.values(upstreams).map(({ failover }) => failover),
   ]);
   for (const upstream of Object.values(upstreams))

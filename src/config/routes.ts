@@ -168,7 +168,11 @@ export function readRoute(scope: RouteScope, part: Part<RouteInput>, at: number)
     name: input.name ?? defaultName(matching),
     ...matching,
     upstream,
-    ...readTraffic(report, input, { path, timeoutMs: input.timeout, upstreamCount: upstream.length }),
+    ...readTraffic(scope, input, {
+      path,
+      timeoutMs: input.timeout,
+      upstreams: upstream.map(({ name }) => name),
+    }),
     stripPrefix: input.stripPrefix ?? null,
     rewrite: input.rewrite ?? null,
     hostHeader: input.hostHeader,

@@ -24,7 +24,7 @@ import { resilienceShape } from './resilience.ts';
 import { retry } from './retry.ts';
 import { choice, oneOrMany, section, table } from './shapes.ts';
 import { tls } from './tls.ts';
-import { trafficShape } from './traffic.ts';
+import { trafficShape } from './traffic-schema.ts';
 import { websocketShape } from './websocket.ts';
 
 export type * from './types.ts';

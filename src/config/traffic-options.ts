@@ -12,9 +12,18 @@ export interface Fault {
   readonly when: Readonly<Record<string, string>>;
 }
 
+/** Where copies of requests go. */
+export interface Mirror {
+  /** Name of the upstream. */
+  readonly upstream: string;
+  /** Part of the requests, 0 to 1. */
+  readonly percent: number;
+}
+
 /** The part of a route that is read here. */
 export interface Traffic {
   /** The word by whose value a request keeps its upstream; null: in turn. */
   readonly splitBy: string | null;
   readonly fault: Fault | null;
+  readonly mirror: Mirror | null;
 }

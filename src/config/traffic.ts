@@ -1,29 +1,11 @@
-/** The keys that steer a route's traffic beside its upstream: `splitBy` and `fault`. */
+/** Reads what steers a route's traffic beside its upstream, with its checks. */
 import type { z } from 'zod';
 import { compileWord, WordError } from '../wire/words.ts';
-import { word } from './balance.ts';
-import { duration, integer, percent, text } from './forms.ts';
 import type { Report } from './report.ts';
-import { section, table } from './shapes.ts';
-import type { Fault, Traffic } from './traffic-options.ts';
+import { resolveUpstream, type ShareScope } from './shares.ts';
+import type { Fault, Mirror, Traffic } from './traffic-options.ts';
+import type { trafficShape } from './traffic-schema.ts';
 import type { ConfigPath } from './types.ts';
-
-const fault = section({
-  delay: duration().optional().describe('How long the request waits before it goes on.'),
-  abort: integer(400, 599).optional().describe('Status to answer with instead of sending the request on.'),
-  percent: percent().prefault('100%').describe('Part of the requests that it hits.'),
-  when: table(text({ form: 'text' })).describe(
-    'Words such as `header.x-chaos` and the values they must have; without any, it hits everybody.',
-  ),
-});
-
-/** The keys of a route. */
-export const trafficShape = {
-  splitBy: word()
-    .optional()
-    .describe('What decides which upstream of a split a request goes to, always the same one.'),
-  fault: fault.optional().describe('A fault made on purpose, to see what happens.'),
-};
 
 type TrafficInput = z.output<z.ZodObject<typeof trafficShape>>;
 
@@ -67,23 +49,50 @@ const readFault = (
   };
 };
 
+const readMirror = (
+  scope: ShareScope,
+  input: NonNullable<TrafficInput['mirror']>,
+  { path, upstreams }: { path: ConfigPath; upstreams: readonly string[] },
+): Mirror | null => {
+  const { report } = scope;
+  const at = [...path, 'upstream'];
+  const name = resolveUpstream(scope, input.upstream, { path: at, key: false });
+  if (name === null) return null;
+  if (upstreams.length === 0)
+    report.on(path, {
+      message: 'there is nothing to copy: the route has no `upstream`',
+      remedy: 'Take it out.',
+    });
+  if (upstreams.includes(name))
+    report.on(at, {
+      message: 'the requests go there already, and it would do everything twice',
+      remedy: 'Name another upstream.',
+    });
+  return { upstream: name, percent: input.percent };
+};
+
 /**
  * Reads the keys of one route; mistakes are reported.
- * @param route where it stands, and what the keys are held against
+ * @param route where it stands, and what the keys are held against: its timeout and the names of its upstreams
  */
 export function readTraffic(
-  report: Report,
+  scope: ShareScope,
   input: TrafficInput,
-  route: { path: ConfigPath; timeoutMs: number; upstreamCount: number },
+  route: { path: ConfigPath; timeoutMs: number; upstreams: readonly string[] },
 ): Traffic {
-  if (input.splitBy !== undefined && route.upstreamCount < 2)
+  const { report } = scope;
+  if (input.splitBy !== undefined && route.upstreams.length < 2)
     report.warn([...route.path, 'splitBy'], {
       message: '`splitBy` does nothing: the route has no split',
       remedy: 'Give `upstream` a map of names to weights.',
     });
-  const { timeoutMs } = route;
+  const { timeoutMs, upstreams } = route;
   return {
     splitBy: input.splitBy ?? null,
+    mirror:
+      input.mirror === undefined
+        ? null
+        : readMirror(scope, input.mirror, { path: [...route.path, 'mirror'], upstreams }),
     fault:
       input.fault === undefined
         ? null

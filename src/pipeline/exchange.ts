@@ -4,8 +4,7 @@ import { type GatewayCode, type GatewayError, gatewayError } from '../kernel/err
 import type { AttemptInfo, ClientInfo, Exchange, Principal, RouteInfo } from '../plugin.ts';
 import type { Body, Stage } from '../wire/body.ts';
 import type { Downstream } from '../wire/downstream.ts';
-import { createFields } from '../wire/fields.ts';
-import type { RequestHead } from '../wire/heads.ts';
+import { copyHead, type RequestHead } from '../wire/heads.ts';
 import { collectBody, replayBody, stagedBody } from './bodies.ts';
 import type { Chain } from './chain.ts';
 
@@ -54,24 +53,6 @@ export class Attempt implements AttemptInfo {
 
 const NO_ATTEMPTS: readonly AttemptInfo[] = Object.freeze([]);
 const NO_SLOTS = Object.freeze([]) as unknown as unknown[];
-
-const copyHead = (head: RequestHead): RequestHead => {
-  const fields = createFields();
-  const from = head.fields;
-  // Lists are copied too: what came must stay as it came.
-  for (const name in from) {
-    const value = from[name]!;
-    fields[name] = typeof value === 'string' ? value : value.slice();
-  }
-  return {
-    method: head.method,
-    scheme: head.scheme,
-    authority: head.authority,
-    path: head.path,
-    query: head.query,
-    fields,
-  };
-};
 
 /** What travels through the phases; the proxy reads more of it than plugins may. */
 export class LiveExchange implements Exchange {

@@ -7,8 +7,8 @@ import { HUNG_MS } from '../upstream/outlier.ts';
 import type { Slot } from '../upstream/slot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Body, Sink } from '../wire/body.ts';
-import { createFields, type Fields } from '../wire/fields.ts';
-import type { RequestHead, ResponseHead } from '../wire/heads.ts';
+import type { Fields } from '../wire/fields.ts';
+import { copyHead, type RequestHead, type ResponseHead } from '../wire/heads.ts';
 import type { Call, Flight, Receiver } from '../wire/transport.ts';
 import { Discard } from './attempt-discard.ts';
 import { tellDeadline } from './deadline.ts';
@@ -23,15 +23,6 @@ export interface CallParts {
   /** Rings for back-off. */
   readonly wheel: Wheel;
 }
-
-const copyHead = (head: RequestHead): RequestHead => {
-  const fields = createFields();
-  for (const name in head.fields) {
-    const value = head.fields[name]!;
-    fields[name] = typeof value === 'string' ? value : value.slice();
-  }
-  return { ...head, fields };
-};
 
 /**
  * Receives from the connection and is what the caller holds: flight and response body in one, so that a call

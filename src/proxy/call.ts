@@ -8,14 +8,20 @@ import type { Call, Flight, Receiver, Transport } from '../wire/transport.ts';
 import type { Tunnel, TunnelReceiver } from '../wire/tunnel.ts';
 import { AttemptRun, type CallParts } from './attempt.ts';
 import { TunnelRun } from './attempt-tunnel.ts';
-import { RetryPolicy } from './retry.ts';
+import { ONE_TRY, RetryPolicy } from './retry.ts';
 
 export type { CallParts };
+
+interface RunOptions {
+  readonly upstream: Upstream;
+  readonly parts: CallParts;
+  readonly policy: RetryPolicy;
+}
 
 class CallRun extends AttemptRun {
   readonly #to: Receiver;
 
-  constructor(to: Receiver, call: Call, options: UpstreamCall) {
+  constructor(to: Receiver, call: Call, options: RunOptions) {
     super(options.upstream, call, options);
     this.#to = to;
   }
@@ -87,6 +93,29 @@ class UpstreamCall implements UpstreamTransport {
   close(graceMs: number): Promise<void> {
     return this.upstream.close(graceMs);
   }
+}
+
+class SingleTry implements Transport {
+  readonly #options: RunOptions;
+
+  constructor(upstream: Upstream, parts: CallParts) {
+    this.#options = { upstream, parts, policy: ONE_TRY };
+  }
+
+  send(call: Call, to: Receiver): Flight {
+    const run = new CallRun(to, call, this.#options);
+    run.start();
+    return run;
+  }
+
+  close(graceMs: number): Promise<void> {
+    return this.#options.upstream.close(graceMs);
+  }
+}
+
+/** Makes a way into an upstream on which nothing is ever tried again, whatever its options say. */
+export function createSingleTry(upstream: Upstream, parts: CallParts): Transport {
+  return new SingleTry(upstream, parts);
 }
 
 /**

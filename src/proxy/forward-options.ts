@@ -5,6 +5,7 @@ import type { RequestHead } from '../wire/heads.ts';
 import type { Timeouts, Transport } from '../wire/transport.ts';
 import type { Tunnel } from '../wire/tunnel.ts';
 import type { AnswerOptions } from './answer.ts';
+import type { Mirror } from './mirror.ts';
 import type { StickyCookie } from './sticky-cookie.ts';
 
 /** Made once per route and target; nothing in it belongs to one request. */
@@ -27,6 +28,8 @@ export interface ForwardOptions extends AnswerOptions {
   /** `keep`, `upstream` or a name, as in `prepareRequest`; only `upstream` is acted on here, at each attempt. */
   readonly hostHeader: string;
   readonly bodyLimitBytes: number;
+  /** Where some requests are copied to; null or absent: nowhere. */
+  readonly mirror?: Mirror | null;
   /**
    * The response hooks, on the head of whatever will be answered: the upstream's, a refusal of the gateway's, or
    * the 101 of an upgrade (which goes on only as long as the reply is that same 101). Gives nothing to keep the

@@ -41,10 +41,10 @@ const isForwarding = (name: string): boolean => {
   const first = name.charCodeAt(0);
   if (first === 102) return name === 'forwarded';
   if (first !== 120) return false;
-  return /^x[-_](?:forwarded(?:[-_]|$)|real[-_]ip$|trace[-_]id$)/.test(name);
+  return /^x[-_](?:forwarded(?:[-_]|$)|real[-_]ip$|trace[-_]id$|snowgate[-_]mirror$)/.test(name);
 };
 
-/** Drops whatever a peer that is not trusted says of those before it, and any trace ID of its own. */
+/** Drops whatever a peer that is not trusted says of those before it, any trace ID of its own, and the mark of a mirror. */
 export function dropForwarding(fields: Fields): void {
   for (const name in fields) if (isForwarding(name)) delete fields[name];
 }

@@ -13,8 +13,11 @@ import type { ForwardOptions } from './forward-options.ts';
 import { dropHopByHop } from './hop-by-hop.ts';
 import { type Join, Joined } from './joined.ts';
 import { LimitSink, limitBody, tooLarge } from './limit-body.ts';
+import type { Copy } from './mirror.ts';
 import { errorReply } from './problem.ts';
+import { endpointHost } from './request-head.ts';
 import { guardedStage } from './stages.ts';
+import { TeeBody } from './tee-body.ts';
 
 /** What is sent; apart from the receiver, since both have a `head`. */
 class Outgoing implements Call {
@@ -38,9 +41,6 @@ class Outgoing implements Call {
   }
 }
 
-/** The endpoint as a Host: the default ports are left out, as every client does. */
-const hostOf = (endpoint: string) => endpoint.replace(/:(?:80|443)$/, '');
-
 const pluginError = (cause: unknown): GatewayError =>
   cause instanceof GatewayError
     ? cause
@@ -55,6 +55,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
   #givenUp: GatewayError | null = null;
   #answering: Answering | null = null;
   #join: Join | null = null;
+  #copy: Copy | null = null;
   #sentMs = 0;
   /** Nothing more is taken from the upstream as an answer. */
   #settled = false;
@@ -77,7 +78,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     x.upstream = this.options.upstreamName;
     let call: Outgoing;
     try {
-      call = new Outgoing(x, x.down.upgrade ? null : this.#requestBody(), this);
+      call = new Outgoing(x, x.down.upgrade ? null : this.#copied(this.#requestBody()), this);
     } catch (cause) {
       this.fail(cause instanceof GatewayError ? cause : gatewayError('GW_INTERNAL', String(cause), cause));
       return;
@@ -86,6 +87,15 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     const { call: upstream } = this.options;
     this.#flight = x.down.upgrade ? upstream.connect(call, this) : upstream.send(call, this);
     if (this.#givenUp !== null) this.#flight.cancel(this.#givenUp);
+    if (call.body === null) this.#copy?.send(null);
+  }
+
+  /** Where the request is drawn for the mirror, its body is copied as it flows. */
+  #copied(body: Body | null): Body | null {
+    const { mirror } = this.options;
+    if (mirror == null) return body;
+    this.#copy = mirror.copy(this.#x, body);
+    return this.#copy === null || body === null ? body : new TeeBody(body, this.#copy);
   }
 
   /** What flows upstream, held to the limit. */
@@ -107,7 +117,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
   attempt(head: RequestHead, to: EndpointInfo): void {
     const { options } = this;
     this.#x.addAttempt(to.upstream, to.endpoint);
-    if (options.hostHeader === 'upstream') head.authority = hostOf(to.endpoint);
+    if (options.hostHeader === 'upstream') head.authority = endpointHost(to.endpoint);
     if (options.attempt === null) return;
     try {
       options.attempt(this.#x, head, to);
@@ -284,6 +294,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
   #finish(): void {
     if (this.#done) return;
     this.#done = true;
+    this.#copy?.drop();
     this.options.done?.(this.#x);
   }
 }

@@ -54,3 +54,8 @@ export function prepareRequest(x: LiveExchange, options: RequestHeadOptions): vo
     x.request.authority = options.hostHeader;
   }
 }
+
+/** The endpoint as a Host: the default ports are left out, as every client does. */
+export function endpointHost(endpoint: string): string {
+  return endpoint.replace(/:(?:80|443)$/, '');
+}

@@ -80,6 +80,19 @@ export class RetryPolicy {
   }
 }
 
+class OneTry extends RetryPolicy {
+  constructor() {
+    super({ attempts: 1, on: [], budget: 0, perTryMs: null, maxRetryAfterMs: 0 });
+  }
+
+  override permits(): boolean {
+    return false;
+  }
+}
+
+/** Nothing is tried again, not even on a connection that proves stale. */
+export const ONE_TRY: RetryPolicy = new OneTry();
+
 /**
  * Milliseconds to wait before an endpoint is tried again: full jitter, so that those who failed together do not
  * come back together.

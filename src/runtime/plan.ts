@@ -17,11 +17,20 @@ export interface PlannedTarget {
   readonly uses: readonly ResolvedUse[];
 }
 
+/** Where a route's copies go. */
+export interface PlannedMirror {
+  readonly upstream: string;
+  readonly percent: number;
+  readonly timeouts: Timeouts;
+  readonly hostHeader: string;
+}
+
 export interface PlannedRoute {
   readonly info: RouteInfo;
   /** Null for what runs where no route matches. */
   readonly config: Route | null;
   readonly targets: readonly PlannedTarget[];
+  readonly mirror: PlannedMirror | null;
   /** The plugins that run before a target is chosen: those of global and route scope. */
   readonly uses: readonly ResolvedUse[];
 }
@@ -44,6 +53,16 @@ const planTarget = (config: Config, route: Route, upstream: Upstream): Omit<Plan
   uses: resolveUses(config.plugins, upstream.plugins, route.plugins),
 });
 
+const planMirror = (config: Config, route: Route): PlannedMirror | null => {
+  if (route.mirror === null) return null;
+  const { upstream, timeouts, hostHeader } = planTarget(
+    config,
+    route,
+    config.upstreams[route.mirror.upstream]!,
+  );
+  return { upstream, percent: route.mirror.percent, timeouts, hostHeader };
+};
+
 const planRoute = (config: Config, route: Route): PlannedRoute => ({
   info: { name: route.name, host: route.host, path: route.path },
   config: route,
@@ -51,6 +70,7 @@ const planRoute = (config: Config, route: Route): PlannedRoute => ({
     ...planTarget(config, route, config.upstreams[name]!),
     weight,
   })),
+  mirror: planMirror(config, route),
   uses: resolveUses(config.plugins, NO_USES, route.plugins),
 });
 
@@ -63,6 +83,7 @@ export function plan(config: Config): Plan {
       info: { name: '-', host: '', path: '' },
       config: null,
       targets: [],
+      mirror: null,
       uses: resolveUses(config.plugins, NO_USES, NO_USES),
     },
   };

@@ -16,22 +16,21 @@ import {
 } from '../pipeline/instances.ts';
 import type { LoadedPlugin } from '../pipeline/load.ts';
 import type { ResolvedUse } from '../pipeline/resolve.ts';
-import { runAttempt, runResponse } from '../pipeline/run.ts';
 import type { UpstreamTransport } from '../proxy/call.ts';
 import { Fault } from '../proxy/fault.ts';
-import type { ForwardOptions } from '../proxy/forward.ts';
-import { StickyCookie } from '../proxy/sticky-cookie.ts';
+import type { Mirror } from '../proxy/mirror.ts';
 import { createRouter } from '../router/router.ts';
 import type { RouteMeter } from '../telemetry/meters.ts';
 import { createTrust } from './client.ts';
 import type { Estate } from './estate.ts';
+import { forwardOptions } from './forward-plan.ts';
 import type { IssueList } from './issue-list.ts';
 import { LiveRoute } from './live-route.ts';
 import { ForwardTarget, type LiveTarget } from './live-target.ts';
 import { type LiveUpstream, openUpstream, readConnectOptions } from './live-upstream.ts';
+import { createMirror } from './open-mirror.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
 import type { Followed, LiveRegistry } from './registries.ts';
-import { createRequestHash } from './request-hash.ts';
 import { createRewrite } from './rewrite.ts';
 import { RouteSplit, type WeightedTarget } from './route-split.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -213,10 +212,11 @@ class Preparation {
   async #route(planned: PlannedRoute): Promise<LiveRoute> {
     const leases: Lease<unknown>[] = [];
     const chain = await this.#chain(planned.uses, planned, leases);
+    const mirror = await this.#mirror(planned, leases);
     const targets: WeightedTarget[] = [];
     let slotCount = chain.slotCount;
     for (const target of planned.targets) {
-      const live = await this.#target(planned, target, leases);
+      const live = await this.#target(planned, target, { leases, mirror });
       if (live === null) continue;
       slotCount = Math.max(slotCount, live.chain.slotCount);
       targets.push({ weight: target.weight, value: live });
@@ -246,56 +246,41 @@ class Preparation {
   async #target(
     planned: PlannedRoute,
     target: PlannedTarget,
-    leases: Lease<unknown>[],
+    { leases, mirror }: { leases: Lease<unknown>[]; mirror: Mirror | null },
   ): Promise<LiveTarget | null> {
     const call = await this.#way(target.upstream, leases);
     if (call === null) return null;
     const chain = await this.#chain(target.uses, planned, leases, target.upstream);
-    return new ForwardTarget(chain, this.#forward(planned, target, { chain, call }));
+    const { upstreams } = this.#order.plan.config;
+    const options = forwardOptions(planned, target, {
+      chain,
+      call,
+      mirror,
+      upstreams,
+      estate: this.#estate,
+    });
+    return new ForwardTarget(chain, options);
   }
 
   #way(upstream: string, leases: Lease<unknown>[]): Promise<UpstreamTransport | null> {
     const { clock, metrics } = this.#estate;
     const { upstreams } = this.#order.plan.config;
-    const acquire = async (config: UpstreamConfig) => {
-      const lease = await this.#acquireUpstream(config);
-      if (lease !== null) leases.push(lease);
-      return lease === null ? null : lease.value;
-    };
+    const acquire = (config: UpstreamConfig) => this.#acquireFor(leases, config);
     return openWay(upstream, { clock, metrics, upstreams, acquire });
   }
 
-  #forward(
-    planned: PlannedRoute,
-    target: PlannedTarget,
-    { chain, call }: { chain: Chain; call: UpstreamTransport },
-  ): ForwardOptions {
-    const route = planned.config!;
-    const { websocket } = route;
-    const { upstreams } = this.#order.plan.config;
-    const balances = [target.upstream, ...target.failover].map((name) => upstreams[name]!.balance);
-    // Whoever takes over may hash though the first does not.
-    const balance = balances.find(({ method }) => method === 'hash') ?? balances[0]!;
-    const { sticky } = upstreams[target.upstream]!;
-    return {
-      call,
-      upstreamName: target.upstream,
-      timeouts: target.timeouts,
-      tunnelTimeouts: { ...target.timeouts, idleMs: websocket.idleMs ?? target.timeouts.idleMs },
-      endWithToken: websocket.endWithToken,
-      timeoutMs: route.timeoutMs,
-      maxDurationMs: route.maxDurationMs,
-      hash: createRequestHash(balance, this.#estate.random),
-      sticky: sticky === null ? null : new StickyCookie(sticky, call.upstream),
-      hostHeader: target.hostHeader,
-      viaName: this.#estate.viaName,
-      wheel: this.#estate.wheel,
-      bodyLimitBytes: route.bodyBytes,
-      respond: chain.response === null ? null : (x, reply) => runResponse(chain, x, reply),
-      attempt: chain.attempt === null ? null : (x, head, to) => runAttempt(chain, x, { head, to }),
-      done: null,
-      tunnels: this.#estate.metrics.route(planned.info.name),
-    };
+  async #acquireFor(leases: Lease<unknown>[], config: UpstreamConfig): Promise<LiveUpstream | null> {
+    const lease = await this.#acquireUpstream(config);
+    if (lease === null) return null;
+    leases.push(lease);
+    return lease.value;
+  }
+
+  async #mirror(planned: PlannedRoute, leases: Lease<unknown>[]): Promise<Mirror | null> {
+    if (planned.mirror === null) return null;
+    const config = this.#order.plan.config.upstreams[planned.mirror.upstream]!;
+    const live = await this.#acquireFor(leases, config);
+    return live && createMirror(planned, planned.mirror, { config, live, estate: this.#estate });
   }
 
   async #chain(

@@ -32,6 +32,10 @@ export const FAMILIES = {
   outBytes: family('response_body_bytes_total', 'counter', ['route', 'Bytes of response bodies written.']),
   tunnelsOpen: family('tunnels_open', 'gauge', ['route', 'Upgraded connections (WebSocket) that are open.']),
   tunnels: family('tunnels_total', 'counter', ['route', 'Upgraded connections (WebSocket) ever opened.']),
+  mirrored: family('mirrored_requests_total', 'counter', [
+    'route result',
+    'Copies for the mirror: answered, failed, or left out: too_large, incomplete, too_many.',
+  ]),
   faults: family('faults_injected_total', 'counter', [
     'route kind',
     'Requests hit by a fault made on purpose: delay or abort.',

@@ -40,6 +40,8 @@ export class RouteMeter {
   outBytes = 0;
   tunnelsOpen = 0;
   tunnels = 0;
+  /** Copies for the mirror, by how they ended. */
+  readonly mirrored = new Map<string, number>();
   /** Made on purpose. */
   readonly faults = { delays: 0, aborts: 0 };
 
@@ -68,6 +70,11 @@ export class RouteMeter {
     const cell = this.requests.get(key);
     if (cell === undefined) this.#first(key, o);
     else cell.count++;
+  }
+
+  /** A copy for the mirror is over; there are few results. */
+  mirrorEnded(result: string): void {
+    this.mirrored.set(result, (this.mirrored.get(result) ?? 0) + 1);
   }
 
   /** A connection was upgraded. */

@@ -149,6 +149,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   byRoute('outBytes', (emit, meter) => emit.value(meter.labels, meter.outBytes));
   byRoute('tunnelsOpen', (emit, meter) => emit.value(meter.labels, meter.tunnelsOpen));
   byRoute('tunnels', (emit, meter) => emit.value(meter.labels, meter.tunnels));
+  byRoute('mirrored', (emit, { labels, mirrored }) => {
+    for (const [result, count] of mirrored) emit.value({ ...labels, result }, count);
+  });
   byRoute('faults', (emit, { labels, faults }) => {
     // Most routes never have any: no series for them.
     if (faults.delays > 0) emit.value({ ...labels, kind: 'delay' }, faults.delays);

@@ -1,5 +1,5 @@
 /** Heads of requests and responses, independent of the protocol that carried them. */
-import type { Fields } from './fields.ts';
+import { createFields, type Fields } from './fields.ts';
 
 export interface RequestHead {
   /** As sent, case kept: GET, POST, … */
@@ -27,4 +27,21 @@ export interface Peer {
   readonly localAddress: string;
   readonly localPort: number;
   readonly secure: boolean;
+}
+
+/** A head of its own: a change of it, lists of values included, is none of the other. */
+export function copyHead(head: RequestHead): RequestHead {
+  const fields = createFields();
+  for (const name in head.fields) {
+    const value = head.fields[name]!;
+    fields[name] = typeof value === 'string' ? value : value.slice();
+  }
+  return {
+    method: head.method,
+    scheme: head.scheme,
+    authority: head.authority,
+    path: head.path,
+    query: head.query,
+    fields,
+  };
 }
