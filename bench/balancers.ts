@@ -55,7 +55,13 @@ const measure = (balance: Balance, slots: readonly Slot[]): { pickNs: number; bu
     const begun = performance.now();
     const tier = new Tier(slots, balancer);
     builds.push(performance.now() - begun);
-    const tiers = new Tiers(tier, null, { panicBelow: 0.5, byHash: false, random: systemRandom });
+    const tiers = new Tiers(tier, null, {
+      panic: { on: false },
+      panicBelow: 0.5,
+      byHash: false,
+      random: systemRandom,
+      changed: () => undefined,
+    });
     const from = performance.now();
     for (let key = 0; key < PICKS; key++) {
       if (tiers.pick(mix32(key), null) === null) throw new Error('nobody was picked');

@@ -25,7 +25,11 @@ Edit gateway.yaml or examples/services.yaml meanwhile: a good change is in force
 // The key that tokens are signed with is made here once: one that came with the repository would be everybody's.
 execFileSync(process.execPath, [launcher, 'token'], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
 
-const services = [service('orders', '9001', 'v1'), service('orders', '9002', 'v2'), service('echo', '9003')];
+const services = [
+  service('orders', '9001', 'v1', '300'),
+  service('orders', '9002', 'v2', '100'),
+  service('echo', '9003'),
+];
 const gateway = run([launcher, 'start', `${root}gateway.yaml`, '--banner']);
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => gateway.kill(signal));

@@ -11,15 +11,18 @@ import type { Tier } from './tier.ts';
 const ENOUGH = 0.7;
 
 export interface TiersOptions {
+  /** Outlives changes of membership. */
+  readonly panic: Panic;
   /** Below this part of the weight, checks and ejections are not believed any more. */
   readonly panicBelow: number;
   /** True where the same hash must go to the same tier. */
   readonly byHash: boolean;
   readonly random: Random;
+  /** Told when panic begins or ends, with the part of the weight that is available. */
+  readonly changed: (panic: boolean, availablePart: number) => void;
 }
 
 export class Tiers {
-  readonly panic: Panic = { on: false };
   readonly #near: Tier;
   /** Null where all slots are as near as each other. */
   readonly #far: Tier | null;
@@ -30,8 +33,8 @@ export class Tiers {
     this.#near = near;
     this.#far = far;
     this.#options = options;
-    for (const slot of near.slots) slot.panic = this.panic;
-    for (const slot of far?.slots ?? []) slot.panic = this.panic;
+    for (const slot of near.slots) slot.panic = options.panic;
+    for (const slot of far?.slots ?? []) slot.panic = options.panic;
   }
 
   pick(hash: number, tried: readonly Slot[] | null): Slot | null {
@@ -54,8 +57,13 @@ export class Tiers {
       weight += this.#far.weight;
       available += this.#far.available;
     }
-    this.panic.on = available < this.#options.panicBelow * weight;
-    return this.panic.on;
+    const panic = available < this.#options.panicBelow * weight;
+    const { panic: now, changed } = this.#options;
+    if (panic !== now.on) {
+      now.on = panic;
+      changed(panic, weight === 0 ? 1 : available / weight);
+    }
+    return panic;
   }
 
   #prefersNear(near: Tier, far: Tier, hash: number): boolean {

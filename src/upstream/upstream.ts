@@ -4,6 +4,7 @@ import type { Resilience } from '../config/resilience-options.ts';
 import type { Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
+import { formatPercent } from '../kernel/units.ts';
 import type { PluginLogger } from '../plugin.ts';
 import type { EndpointSpec } from '../wire/endpoint.ts';
 import type { Balancer } from './balancers/balancer.ts';
@@ -14,7 +15,7 @@ import { Health, type HealthParts } from './health.ts';
 import { Outlier } from './outlier.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { type EndpointTransport, Slot, slotKey } from './slot.ts';
+import { type EndpointTransport, type Panic, Slot, slotKey } from './slot.ts';
 import { Sticky } from './sticky.ts';
 import { Tier } from './tier.ts';
 import { Tiers } from './tiers.ts';
@@ -93,6 +94,7 @@ class LiveUpstream implements Upstream {
   readonly #refusals: Refusals;
   readonly #draining: Draining;
   readonly #weights: Weights;
+  readonly #panic: Panic = { on: false };
   /** Signs where the configuration gives nothing to sign with. */
   readonly #ownSecret: string;
   #breaker: Breaker | null = null;
@@ -263,6 +265,14 @@ class LiveUpstream implements Upstream {
     }
   }
 
+  readonly #tellPanic = (panic: boolean, availablePart: number): void => {
+    const { log } = this.#parts;
+    const about = { upstream: this.name, available: formatPercent(Math.round(availablePart * 100) / 100) };
+    if (panic)
+      log.warn('too few endpoints are available: failed checks and ejections are not believed', about);
+    else log.info('enough endpoints are available again: checks and ejections count', about);
+  };
+
   #membership(slots: readonly Slot[]): Membership {
     const { balance, zone = null, panicBelow = 0, slowStartMs = 0 } = this.#options;
     const { near, far } = this.#balancers;
@@ -272,9 +282,11 @@ class LiveUpstream implements Upstream {
     this.#weights.update(slots, { slowStartMs, balancers: lifting });
     const others = zoned ? slots.filter((slot) => slot.spec.zone !== zone) : [];
     const tiers = new Tiers(new Tier(zoned ? here : slots, near), zoned ? new Tier(others, far) : null, {
+      panic: this.#panic,
       panicBelow,
       byHash: balance.method === 'hash',
       random: this.#parts.random,
+      changed: this.#tellPanic,
     });
     return { slots, tiers };
   }

@@ -243,7 +243,7 @@ describe('least-request', () => {
   test('prefers the less busy', () => {
     const slots = slotsOf(1, 1);
     slots[0]!.inFlight = 10;
-    expect(share(picks(create('least-request').build(slots), 1000), 'b')).toBeGreaterThan(0.8);
+    expect(share(picks(create('least-request').build(slots), 1000), 'b')).toBe(1);
   });
 
   test('spreads calls that last', () => {
@@ -271,8 +271,7 @@ describe('ewma', () => {
     const slots = slotsOf(1, 1, 1);
     const picker = create('ewma', 1, clock).build(slots);
     for (const slot of slots) answer(slot, slot.spec.host === 'a' ? 500 : 10);
-    // Two of three are drawn: the slow one gets what is left when both draws, and the third, are the same.
-    expect(share(picks(picker, 3000), 'a')).toBeLessThan(0.1);
+    expect(share(picks(picker, 3000), 'a')).toBe(0);
     clock.advance(60_000);
     for (const slot of slots.slice(1)) answer(slot, 10);
     expect(share(picks(picker, 3000), 'a')).toBeGreaterThan(0.3);
@@ -296,7 +295,7 @@ describe('ewma', () => {
     const picker = create('ewma').build(slots);
     answer(slots[1]!, 300);
     fail(slots[0]!);
-    expect(share(picks(picker, 1000), 'a')).toBeLessThan(0.2);
+    expect(share(picks(picker, 1000), 'a')).toBe(0);
   });
 
   test('lets fast failures never look better than slow answers for long', () => {
@@ -312,8 +311,7 @@ describe('ewma', () => {
         slot.feedback!.failed(1);
       } else answer(slot, 4000);
     }
-    // One in eight is drawn three times in a row, whatever it costs.
-    expect(failed).toBeLessThan(200);
+    expect(failed).toBeLessThan(10);
   });
 
   test('does not flood a newcomer before its first answer', () => {

@@ -38,11 +38,24 @@ export class Sampler {
     return this.#drawFromAll(tried);
   }
 
-  /** A second slot to compare with; the same one only by chance, or where there is no other. */
+  /**
+   * A second slot to compare with, by weight too; the same one only where there is no other. Without that, one of two
+   * would get every eighth call, however bad it is: all three draws are the same.
+   */
   drawOther(first: Slot, tried: readonly Slot[] | null): Slot {
-    const second = this.draw(tried);
-    // Few slots often come up twice; one more draw makes two of them work as well as many.
-    return (second === first ? this.draw(tried) : second) ?? first;
+    let second = this.draw(tried);
+    if (second === first) second = this.draw(tried);
+    return second === first || second === null ? this.#anyOther(first, tried) : second;
+  }
+
+  #anyOther(first: Slot, tried: readonly Slot[] | null): Slot {
+    const slots = this.#slots;
+    const start = Math.floor(this.#random.next() * slots.length);
+    for (let step = 0; step < slots.length; step++) {
+      const slot = slots[(start + step) % slots.length]!;
+      if (slot !== first && isUsable(slot, tried)) return slot;
+    }
+    return first;
   }
 
   #drawFromAll(tried: readonly Slot[] | null): Slot | null {

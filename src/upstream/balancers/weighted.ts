@@ -25,8 +25,9 @@ class Load implements Feedback {
   #staleTicks = 0;
   #lastText = '';
   #last: LoadReport | null = null;
-  /** Sums since the last tick. */
+  /** Since the last tick that had a report. */
   #answers = 0;
+  /** Sums since the last tick. */
   #reports = 0;
   #rps = 0;
   #eps = 0;
@@ -74,8 +75,8 @@ class Load implements Feedback {
       const known = this.freshness === 0 ? now : this.capacity;
       this.capacity = known + (now - known) * SMOOTHING;
       this.#staleTicks = 0;
+      this.#answers = 0;
     }
-    this.#answers = 0;
     this.#reports = 0;
     this.#rps = 0;
     this.#eps = 0;
@@ -87,7 +88,8 @@ class Load implements Feedback {
    * does not tell its rate is taken at the rate of our own calls.
    */
   #measure(): number {
-    const rps = this.#rps > 0 ? this.#rps / this.#reports : this.#answers * TICKS_PER_SECOND;
+    const ownRate = (this.#answers * TICKS_PER_SECOND) / (this.#staleTicks + 1);
+    const rps = this.#rps > 0 ? this.#rps / this.#reports : ownRate;
     const failing = Math.min(1, this.#eps / this.#reports / rps);
     return rps / (this.#utilization / this.#reports + failing);
   }

@@ -14,6 +14,7 @@ const inZone = (zone: string | null, ...hosts: string[]): EndpointSpec[] =>
 const setUp = (
   targets: readonly EndpointSpec[],
   options: { zone?: string | null; panicBelow?: number; balance?: Balance } = {},
+  log = keepingLogger(),
 ) => {
   const { balance = { method: 'round-robin' }, ...rest } = options;
   return createUpstream(
@@ -22,7 +23,7 @@ const setUp = (
       open: closedTransport,
       clock: createManualClock(),
       random: createSeededRandom(1),
-      log: keepingLogger(),
+      log,
     },
   );
 };
@@ -74,6 +75,21 @@ describe('panic', () => {
     const tried = [slot('c')];
     const given = Array.from({ length: 70 }, () => upstream.pick(0, tried)!.spec.host);
     expect(new Set(given)).toEqual(new Set(['d', 'e', 'f', 'g']));
+  });
+
+  test('is told when it begins and when it ends, once each', () => {
+    const log = keepingLogger();
+    const upstream = setUp(inZone(null, 'a', 'b', 'c'), {}, log);
+    fail(upstream, 'a', 'b');
+    hosts(upstream, 10);
+    upstream.update(inZone(null, 'a', 'b', 'c'));
+    hosts(upstream, 10);
+    fail(upstream);
+    hosts(upstream, 10);
+    expect(log.lines.map(({ message, fields }) => [message, fields])).toEqual([
+      [expect.stringContaining('too few'), { upstream: 'test', available: '33%' }],
+      [expect.stringContaining('enough'), { upstream: 'test', available: '100%' }],
+    ]);
   });
 
   test('can be switched off: then only when none is left', () => {

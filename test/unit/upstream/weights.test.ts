@@ -176,6 +176,17 @@ describe('weights that follow the load', () => {
     expect(weights()).toEqual({ a: 1.5, b: 0.5 });
   });
 
+  test('take it over the time between reports, so that few calls are few', () => {
+    const { clock, report, weights } = loaded(specOf('a'), specOf('b'));
+    for (let tick = 0; tick < 120; tick++) {
+      report('a', 'cpu=0.5');
+      if (tick % 3 === 0) report('b', 'cpu=0.5');
+      clock.advance(500);
+    }
+    expect(weights().a).toBeCloseTo(1.5, 1);
+    expect(weights().b).toBeCloseTo(0.5, 1);
+  });
+
   test('ignore rubbish', () => {
     const { run, weights } = loaded(specOf('a'), specOf('b'));
     run(10_000, { a: 'cpu=very', b: 'JSON {"cpu_utilization":"' });
