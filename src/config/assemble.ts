@@ -106,6 +106,7 @@ const warnUnused = (report: Report, upstreams: Record<string, Upstream>, routes:
   const used = new Set([
     ...routes.flatMap((route) => route.upstream.map((share) => share.name)),
     ...routes.map((route) => route.mirror?.upstream),
+    ...routes.flatMap((route) => (route.aggregate?.parts ?? []).map((part) => part.upstream)),
     ...Object.values(upstreams).map(({ failover }) => failover),
   ]);
   for (const upstream of Object.values(upstreams))

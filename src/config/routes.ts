@@ -1,4 +1,5 @@
 /** From a route as the file has it to the Route that the gateway reads, with its checks. */
+import { readAggregate } from './aggregate.ts';
 import { Refusal } from './forms.ts';
 import type { Part } from './parse-part.ts';
 import { isToken, readHost, readPath, readRewrite } from './patterns.ts';
@@ -109,10 +110,12 @@ const checkEnds = (scope: RouteScope, part: Part<RouteInput>, path: ConfigPath):
   const answers = [...Object.values(input.plugins), ...Object.values(globalPlugins)].some(
     (use) => use !== false,
   );
-  if (input.upstream === undefined && !answers && !lost.has('upstream') && !lost.has('plugins'))
+  const sent = input.upstream !== undefined || input.aggregate !== undefined;
+  const unread = ['upstream', 'aggregate', 'plugins'].some((key) => lost.has(key));
+  if (!sent && !answers && !unread)
     report.on(path, {
       message: 'the route goes nowhere',
-      remedy: 'Give it an `upstream`, or a plugin that answers.',
+      remedy: 'Give it an `upstream`, an `aggregate`, or a plugin that answers.',
     });
   if (input.body !== undefined && input.limits.body !== undefined)
     report.onKey([...path, 'body'], {
@@ -173,6 +176,7 @@ export function readRoute(scope: RouteScope, part: Part<RouteInput>, at: number)
       timeoutMs: input.timeout,
       upstreams: upstream.map(({ name }) => name),
     }),
+    aggregate: readAggregate(scope, input, path),
     stripPrefix: input.stripPrefix ?? null,
     rewrite: input.rewrite ?? null,
     hostHeader: input.hostHeader,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { address } from './addresses.ts';
 import { adminSchema } from './admin.ts';
+import { aggregate, partialStatus } from './aggregate-schema.ts';
 import { balance } from './balance.ts';
 import { choosingShape } from './choosing.ts';
 import {
@@ -106,6 +107,8 @@ export const routeSchema = section({
     .describe(
       'Where requests go: the name of an upstream, registry/service, a URL, or a map of these to weights.',
     ),
+  aggregate,
+  partialStatus,
   stripPrefix: text({ form: 'a path', check: (value) => checked(readPath(value)) })
     .optional()
     .describe('Beginning of the path that is taken off before it is sent on.'),

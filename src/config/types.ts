@@ -1,5 +1,6 @@
 /** What the rest of the gateway reads: the configuration after parsing, with every default filled in. */
 import type { EndpointSpec } from '../wire/endpoint.ts';
+import type { Aggregate } from './aggregate-types.ts';
 import type { RedisConfig } from './redis-place.ts';
 import type { Resilience } from './resilience-options.ts';
 import type { Retry } from './retry.ts';
@@ -148,8 +149,9 @@ export interface Route extends Traffic {
   /** Names in lower case; null prototype. */
   readonly headers: Readonly<Record<string, string>>;
   readonly query: Readonly<Record<string, string>>;
-  /** Empty where a plugin answers all. */
+  /** Empty where an aggregate or a plugin answers all. */
   readonly upstream: readonly { readonly name: string; readonly weight: number }[];
+  readonly aggregate: Aggregate | null;
   readonly stripPrefix: string | null;
   readonly rewrite: string | null;
   /** 'keep', 'upstream', or the name to send. */

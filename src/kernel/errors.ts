@@ -253,6 +253,39 @@ export const KINDS = {
     'http_upgrade_failed',
     'The upstream did not complete the upgrade.',
   ),
+  GW_PART_INPUT: kind(
+    400,
+    'client',
+    'never',
+    'http_request_error',
+    'The request lacks a value that a part of the answer is made from.',
+  ),
+  GW_PART_VALUE: kind(
+    502,
+    'upstream',
+    'never',
+    null,
+    'A part of the answer lacks a value that another one is made from.',
+  ),
+  GW_PART_STATUS: kind(502, 'upstream', 'never', null, 'The service of a part answered with an error.'),
+  GW_PART_UNAVAILABLE: kind(
+    503,
+    'upstream',
+    'never',
+    'destination_unavailable',
+    'The service of a part has no room for the request now.',
+  ),
+  GW_PART_TYPE: kind(502, 'upstream', 'never', null, 'The answer of a part is not said to be JSON.'),
+  GW_PART_INVALID: kind(502, 'upstream', 'never', null, 'The answer of a part cannot be used as JSON.'),
+  GW_PART_TOO_LARGE: kind(
+    502,
+    'upstream',
+    'never',
+    'http_response_body_size',
+    'The answer of a part is larger than allowed.',
+  ),
+  GW_PART_DROPPED: kind(502, 'gateway', 'never', null, 'A part was given up because another one decided.'),
+  GW_PARTIAL: kind(200, 'upstream', 'never', null, 'An optional part of the answer is missing.'),
 } as const satisfies Record<string, Kind>;
 
 export type GatewayCode = keyof typeof KINDS;

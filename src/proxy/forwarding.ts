@@ -14,7 +14,7 @@ import { dropHopByHop } from './hop-by-hop.ts';
 import { type Join, Joined } from './joined.ts';
 import { LimitSink, limitBody, tooLarge } from './limit-body.ts';
 import type { Copy } from './mirror.ts';
-import { errorReply } from './problem.ts';
+import { errorReply, pluginError } from './problem.ts';
 import { endpointHost } from './request-head.ts';
 import { guardedStage } from './stages.ts';
 import { TeeBody } from './tee-body.ts';
@@ -40,11 +40,6 @@ class Outgoing implements Call {
     this.observer = by;
   }
 }
-
-const pluginError = (cause: unknown): GatewayError =>
-  cause instanceof GatewayError
-    ? cause
-    : gatewayError('GW_PLUGIN', cause instanceof Error ? cause.message : String(cause), cause);
 
 export class Forwarding implements Receiver, TunnelReceiver, CallObserver, AnswerOwner {
   readonly options: ForwardOptions;

@@ -36,6 +36,7 @@ export class ExchangeOutcome implements Outcome {
   upstream = '';
   endpoint = '';
   attempts = 0;
+  parts = '';
   client = '';
   userAgent = '';
   principal = '';
@@ -69,7 +70,10 @@ export class ExchangeOutcome implements Outcome {
     this.upstream = x.upstream;
     const attempts = x.attempts;
     this.attempts = attempts.length;
-    this.endpoint = attempts.length === 0 ? '' : attempts[attempts.length - 1]!.endpoint;
+    this.parts = x.parts;
+    // Of several calls at once none is the last one.
+    const last = x.parts === '' ? attempts.at(-1) : undefined;
+    this.endpoint = last === undefined ? '' : last.endpoint;
     this.client = x.client.address;
     this.userAgent = fieldText(fields, 'user-agent') ?? '';
     this.principal = x.principal === null ? '' : x.principal.id;

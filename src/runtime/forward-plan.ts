@@ -1,5 +1,6 @@
 /** What forwarding needs to know, put together from the plan of a route and what was opened for it. */
 import type { Upstream } from '../config/types.ts';
+import type { Random } from '../kernel/random.ts';
 import type { Chain } from '../pipeline/chain.ts';
 import { runAttempt, runResponse } from '../pipeline/run.ts';
 import type { UpstreamTransport } from '../proxy/call.ts';
@@ -20,6 +21,18 @@ export interface Opened {
   readonly estate: Pick<Estate, 'random' | 'viaName' | 'wheel' | 'metrics'>;
 }
 
+/** Gives balancers that hash their number of a request; null where none of these upstreams hashes. */
+export function hashFor(
+  { upstream, failover }: Pick<PlannedTarget, 'upstream' | 'failover'>,
+  upstreams: Opened['upstreams'],
+  random: Random,
+): ForwardOptions['hash'] {
+  const balances = [upstream, ...failover].map((name) => upstreams[name]!.balance);
+  // Whoever takes over may hash though the first does not.
+  const balance = balances.find(({ method }) => method === 'hash') ?? balances[0]!;
+  return createRequestHash(balance, random);
+}
+
 /** Compiles the options of one target of a route; nothing in them belongs to one request. */
 export function forwardOptions(
   planned: PlannedRoute,
@@ -28,9 +41,6 @@ export function forwardOptions(
 ): ForwardOptions {
   const route = planned.config!;
   const { websocket } = route;
-  const balances = [target.upstream, ...target.failover].map((name) => upstreams[name]!.balance);
-  // Whoever takes over may hash though the first does not.
-  const balance = balances.find(({ method }) => method === 'hash') ?? balances[0]!;
   const { sticky } = upstreams[target.upstream]!;
   return {
     call,
@@ -40,7 +50,7 @@ export function forwardOptions(
     endWithToken: websocket.endWithToken,
     timeoutMs: route.timeoutMs,
     maxDurationMs: route.maxDurationMs,
-    hash: createRequestHash(balance, estate.random),
+    hash: hashFor(target, upstreams, estate.random),
     sticky: sticky === null ? null : new StickyCookie(sticky, call.upstream),
     hostHeader: target.hostHeader,
     viaName: estate.viaName,

@@ -7,6 +7,8 @@ import type { RequestHeadOptions } from '../proxy/request-head.ts';
 export interface LiveTarget {
   /** The hooks that see the request from here on. */
   readonly chain: Chain;
+  /** Places in `x.slots` that its hooks need. */
+  readonly slotCount: number;
   /** Of what the request is sent to; the same name after a reload is the same target. */
   readonly upstreamName: string;
   /** How the head is made that goes upstream. */
@@ -23,6 +25,10 @@ export class ForwardTarget implements LiveTarget {
   constructor(chain: Chain, options: ForwardOptions) {
     this.chain = chain;
     this.head = options;
+  }
+
+  get slotCount(): number {
+    return this.chain.slotCount;
   }
 
   get upstreamName(): string {

@@ -1,4 +1,5 @@
 /** From a configuration to what will run, as pure data: what `check`, `explain` and golden tests look at. */
+import type { AggregatePart } from '../config/aggregate-types.ts';
 import { failoverChain } from '../config/failover.ts';
 import type { Config, Route, Timeouts, Upstream } from '../config/types.ts';
 import { type ResolvedUse, resolveUses } from '../pipeline/resolve.ts';
@@ -25,12 +26,19 @@ export interface PlannedMirror {
   readonly hostHeader: string;
 }
 
+/** One call of an aggregate: its upstream, and what holds for this route on it. */
+export interface PlannedPart extends Omit<PlannedTarget, 'weight'> {
+  readonly part: AggregatePart;
+}
+
 export interface PlannedRoute {
   readonly info: RouteInfo;
   /** Null for what runs where no route matches. */
   readonly config: Route | null;
   readonly targets: readonly PlannedTarget[];
   readonly mirror: PlannedMirror | null;
+  /** Of an aggregate, which has no targets; empty elsewhere. */
+  readonly parts: readonly PlannedPart[];
   /** The plugins that run before a target is chosen: those of global and route scope. */
   readonly uses: readonly ResolvedUse[];
 }
@@ -71,6 +79,10 @@ const planRoute = (config: Config, route: Route): PlannedRoute => ({
     weight,
   })),
   mirror: planMirror(config, route),
+  parts: (route.aggregate?.parts ?? []).map((part) => ({
+    part,
+    ...planTarget(config, route, config.upstreams[part.upstream]!),
+  })),
   uses: resolveUses(config.plugins, NO_USES, route.plugins),
 });
 
@@ -84,6 +96,7 @@ export function plan(config: Config): Plan {
       config: null,
       targets: [],
       mirror: null,
+      parts: [],
       uses: resolveUses(config.plugins, NO_USES, NO_USES),
     },
   };

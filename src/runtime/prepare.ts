@@ -21,6 +21,7 @@ import { Fault } from '../proxy/fault.ts';
 import type { Mirror } from '../proxy/mirror.ts';
 import { createRouter } from '../router/router.ts';
 import type { RouteMeter } from '../telemetry/meters.ts';
+import { createAggregateTarget, type OpenedPart } from './aggregate-target.ts';
 import { createTrust } from './client.ts';
 import type { Estate } from './estate.ts';
 import { forwardOptions } from './forward-plan.ts';
@@ -218,8 +219,13 @@ class Preparation {
     for (const target of planned.targets) {
       const live = await this.#target(planned, target, { leases, mirror });
       if (live === null) continue;
-      slotCount = Math.max(slotCount, live.chain.slotCount);
+      slotCount = Math.max(slotCount, live.slotCount);
       targets.push({ weight: target.weight, value: live });
+    }
+    if (planned.parts.length > 0) {
+      const live = await this.#aggregate(planned, chain, leases);
+      slotCount = Math.max(slotCount, live.slotCount);
+      targets.push({ weight: 1, value: live });
     }
     // The last to be given back: plugins may want it while they are disposed of.
     const redis = await this.#acquireRedis();
@@ -260,6 +266,19 @@ class Preparation {
       estate: this.#estate,
     });
     return new ForwardTarget(chain, options);
+  }
+
+  async #aggregate(planned: PlannedRoute, chain: Chain, leases: Lease<unknown>[]): Promise<LiveTarget> {
+    const parts: OpenedPart[] = [];
+    for (const part of planned.parts) {
+      const call = await this.#way(part.upstream, leases);
+      if (call === null) continue;
+      const own = await this.#chain(part.uses, planned, leases, part.upstream);
+      parts.push({ planned: part, call, chain: own });
+    }
+    const { issues, plan } = this.#order;
+    const { upstreams } = plan.config;
+    return createAggregateTarget(planned, parts, { chain, issues, upstreams, estate: this.#estate });
   }
 
   #way(upstream: string, leases: Lease<unknown>[]): Promise<UpstreamTransport | null> {

@@ -79,4 +79,20 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
     'The upstream stopped in the middle of a body. For streams with long pauses raise the idle time limit.',
   GW_UPGRADE_FAILED:
     'Does the upstream speak WebSocket on this path? Its status and the log say what it answered.',
+  GW_PART_INPUT:
+    'Compare the request with the templates of the aggregate: a query parameter, header or claim is not there, or cannot stand where it is put. The detail names the part and the word.',
+  GW_PART_VALUE:
+    'The detail names the part and the word: look at what the other part answered, or mend the template.',
+  GW_PART_STATUS:
+    'The detail names the part and its status; look at that service. Where the status is an answer of its own, use passStatus.',
+  GW_PART_UNAVAILABLE: 'The service of the part answered 503 or 429: it sheds load. Look at its capacity.',
+  GW_PART_TYPE:
+    'The service of the part sent no application/json: an error page, a login form, or a compressed body that was not asked for.',
+  GW_PART_INVALID:
+    'The detail says why: broken or too deep JSON, nothing at the pointer of `at`, or no map where one is needed.',
+  GW_PART_TOO_LARGE: 'Let the service answer with a page of its list, or raise `limit` of the part.',
+  GW_PART_DROPPED:
+    'Never the cause, only seen with attempts: the call was given up as soon as another part had failed or had been passed on.',
+  GW_PARTIAL:
+    'The client got an answer without the parts that `snowgate-partial` and `parts` in the log name, each with its own code.',
 };

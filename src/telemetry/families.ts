@@ -40,6 +40,14 @@ export const FAMILIES = {
     'route kind',
     'Requests hit by a fault made on purpose: delay or abort.',
   ]),
+  parts: family('aggregate_parts_total', 'counter', [
+    'route part code',
+    'Parts of aggregates that have ended, by how; code is - when all went well.',
+  ]),
+  memberConflicts: family('aggregate_member_conflicts_total', 'counter', [
+    'route',
+    'Members of aggregates that two parts gave; the later part won.',
+  ]),
   attempts: family('upstream_attempts_total', 'counter', [
     'upstream endpoint status code',
     'Tries at an endpoint, by class of the status (none: no answer) and code.',

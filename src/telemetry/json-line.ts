@@ -84,7 +84,9 @@ export function createJsonLine(): (o: Outcome) => string {
     line += ends.text(o) + millisText(o.totalMs);
     if (o.upstreamMs >= 0) line += `,"upstreamMs":${millisText(o.upstreamMs)}`;
     if (o.gatewayMs >= 0) line += `,"gatewayMs":${millisText(o.gatewayMs)}`;
-    line += `,"inBytes":${o.inBytes},"outBytes":${o.outBytes}${ways.text(o)}${o.attempts},"client":"${o.client}`;
+    line += `,"inBytes":${o.inBytes},"outBytes":${o.outBytes}${ways.text(o)}${o.attempts}`;
+    if (o.parts !== '') line += `,"parts":"${o.parts}"`;
+    line += `,"client":"${o.client}`;
     if (o.userAgent !== '') line += `","userAgent":"${jsonInner(o.userAgent)}`;
     if (o.principal !== '') line += `","principal":"${jsonInner(o.principal)}`;
     if (o.detail !== '') line += `","detail":"${jsonInner(o.detail)}`;

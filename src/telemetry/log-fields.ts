@@ -47,6 +47,12 @@ export const ACCESS_FIELDS: readonly LogField[] = [
   field('upstream', 'string', false, 'Name of the upstream. Left out when none was chosen.'),
   field('endpoint', 'string', false, '`host:port` of the last attempt.'),
   field('attempts', 'number', true, 'How many times an endpoint was tried; more than 1 means retries.'),
+  field(
+    'parts',
+    'string',
+    false,
+    'Of an aggregate: each part with its code (`-` when all went well) and its time in milliseconds.',
+  ),
   field('client', 'string', true, 'The client’s address, after `trustedProxies` were taken into account.'),
   field('userAgent', 'string', false, 'The `User-Agent` field.'),
   field('principal', 'string', false, 'Who the request was for, when a plugin authenticated it.'),

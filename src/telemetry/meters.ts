@@ -35,6 +35,9 @@ export class RouteMeter {
   readonly upstream = new DurationBuckets();
   /** By method, status and code as one small integer: no text is built for a request. */
   readonly requests = new Map<number, Cell>();
+  /** By name and code of a part; names come from the configuration. */
+  readonly parts = new Map<string, Cell>();
+  memberConflicts = 0;
   inFlight = 0;
   inBytes = 0;
   outBytes = 0;
@@ -75,6 +78,14 @@ export class RouteMeter {
   /** A copy for the mirror is over; there are few results. */
   mirrorEnded(result: string): void {
     this.mirrored.set(result, (this.mirrored.get(result) ?? 0) + 1);
+  }
+
+  /** A part of an aggregate has ended. */
+  partEnded(part: string, code: GatewayCode | '-'): void {
+    const key = `${part} ${code}`;
+    const cell = this.parts.get(key);
+    if (cell === undefined) this.parts.set(key, { labels: { ...this.labels, part, code }, count: 1 });
+    else cell.count++;
   }
 
   /** A connection was upgraded. */

@@ -157,6 +157,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
     if (faults.delays > 0) emit.value({ ...labels, kind: 'delay' }, faults.delays);
     if (faults.aborts > 0) emit.value({ ...labels, kind: 'abort' }, faults.aborts);
   });
+  byRoute('parts', (emit, meter) => {
+    for (const cell of meter.parts.values()) emit.value(cell.labels, cell.count);
+  });
+  byRoute('memberConflicts', (emit, meter) => {
+    if (meter.parts.size > 0) emit.value(meter.labels, meter.memberConflicts);
+  });
   byEndpoint('attempts', (emit, meter) => {
     for (const cell of meter.attempts.values()) emit.value(cell.labels, cell.count);
   });

@@ -42,6 +42,8 @@ export interface Outcome {
   /** Of the last attempt. */
   readonly endpoint: string;
   readonly attempts: number;
+  /** How each part of an aggregate ended: `user;code=-;dur=12.3, orders;…`. */
+  readonly parts: string;
   /** The client's address. */
   readonly client: string;
   readonly userAgent: string;

@@ -99,8 +99,11 @@ export function queryText(query: string, name: string): string | undefined {
 
 const PART = /\.([A-Za-z0-9_$@:-]+)|\["([^"\\]{1,200})"\]|\['([^'\\]{1,200})'\]/gy;
 
-/** `claims["a.b"].c` becomes `a.b` and `c`; null when the text is not of that form. */
-const partsOf = (text: string): string[] | null => {
+/**
+ * Reads what follows the root of a word: `["a.b"].c` becomes `a.b` and `c`.
+ * @returns null when the text is not of that form
+ */
+export function wordSteps(text: string): string[] | null {
   const parts: string[] = [];
   let at = 0;
   PART.lastIndex = 0;
@@ -109,7 +112,7 @@ const partsOf = (text: string): string[] | null => {
     at = PART.lastIndex;
   }
   return at === text.length ? parts : null;
-};
+}
 
 const single = (root: string, name: string): ValueReader | null => {
   switch (root) {
@@ -137,7 +140,7 @@ const single = (root: string, name: string): ValueReader | null => {
 export function compileValue(text: string): ValueReader {
   if (Object.hasOwn(PLAIN, text)) return PLAIN[text]!;
   const root = /^[a-z]+/.exec(text)?.[0] ?? '';
-  const parts = text.length > MOST_CHARACTERS ? null : partsOf(text.slice(root.length));
+  const parts = text.length > MOST_CHARACTERS ? null : wordSteps(text.slice(root.length));
   if (parts === null || parts.length === 0) {
     throw new WordError(`there is no word "${text.slice(0, 80)}"; there are ${KNOWN}`);
   }

@@ -26,6 +26,7 @@ export function outcome(changes: Partial<Outcome> = {}): Outcome {
     upstream: 'orders',
     endpoint: '10.0.0.1:8080',
     attempts: 1,
+    parts: '',
     client: '192.0.2.7',
     userAgent: 'curl/8.5.0',
     principal: '',

@@ -7,6 +7,7 @@ import { createManualClock } from '../../kit/clock.ts';
 import { outcome } from '../../kit/telemetry.ts';
 
 const full = outcome({
+  parts: 'user;code=-;dur=1.5',
   receivedId: '17',
   w3cId: '4bf92f3577b34da6a3ce929d0e0e4736',
   principal: 'ada',

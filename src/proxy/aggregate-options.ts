@@ -1,0 +1,93 @@
+/** What an aggregate needs to know of its route and of each part; made once per route. */
+import type { AggregatePart } from '../config/aggregate-types.ts';
+import type { GatewayCode } from '../kernel/errors.ts';
+import type { LiveExchange } from '../pipeline/exchange.ts';
+import type { EndpointInfo, Reply } from '../plugin.ts';
+import type { RequestHead } from '../wire/heads.ts';
+import { type Template, wordsOf } from '../wire/template.ts';
+import type { Timeouts, Transport } from '../wire/transport.ts';
+import type { WordSource } from '../wire/words.ts';
+import type { Shape } from './aggregate-shape.ts';
+import { compileShape } from './aggregate-shape.ts';
+import {
+  type Answers,
+  compileBody,
+  compileHeader,
+  compileTarget,
+  type Fill,
+  type Target,
+} from './aggregate-template.ts';
+import type { AnswerOptions } from './answer.ts';
+
+type Attempt = (x: LiveExchange, head: RequestHead, to: EndpointInfo) => void;
+
+/** Where a part is sent. */
+export interface PartUpstream {
+  /** The whole upstream: breaker, slots, attempts, retries. */
+  readonly call: Transport;
+  readonly timeouts: Timeouts;
+  /** `keep`, `upstream` or a name, as in `prepareRequest`. */
+  readonly hostHeader: string;
+  /** For balancers that hash; null gives 0. */
+  readonly hash: ((x: LiveExchange) => number) | null;
+  /** The attempt hooks, before each try; null where there are none. */
+  readonly attempt: Attempt | null;
+}
+
+export interface PartOptions extends PartUpstream {
+  readonly part: AggregatePart;
+  readonly target: (x: WordSource, answers: Answers) => Target;
+  readonly headers: readonly (readonly [name: string, fill: Fill])[];
+  readonly body: Fill | null;
+  readonly shape: Shape | null;
+}
+
+export interface AggregateOptions extends AnswerOptions {
+  /** In the order of the answer. */
+  readonly parts: readonly PartOptions[];
+  /** From the start of the request to the last byte of the last part; 0 for no limit. */
+  readonly timeoutMs: number;
+  readonly partialStatus: number;
+  /** True where a value of the client or its credential goes into a part: no shared cache may keep the answer. */
+  readonly personal: boolean;
+  /** Headers whose values go into a part. */
+  readonly vary: readonly string[];
+  /** The response hooks, as in `ForwardOptions`. */
+  readonly respond: ((x: LiveExchange, reply: Reply) => Reply | Promise<Reply>) | null;
+  /** Counts how parts end. */
+  readonly meter: {
+    partEnded(part: string, code: GatewayCode | '-'): void;
+    /** Members that two parts gave. */
+    memberConflicts: number;
+  };
+}
+
+/** Makes what one part needs, its templates ready to be filled. */
+export function createPartOptions(part: AggregatePart, upstream: PartUpstream): PartOptions {
+  return {
+    ...upstream,
+    part,
+    target: compileTarget(part.target),
+    headers: Object.entries(part.headers).map(([name, template]) => [name, compileHeader(template)] as const),
+    body: part.body === null ? null : compileBody(part.body),
+    shape: compileShape(part),
+  };
+}
+
+const templatesOf = ({ target, headers, body }: AggregatePart): Template[] => [
+  target,
+  ...Object.values(headers),
+  ...(body ?? []).map((piece) =>
+    typeof piece === 'string' ? [] : 'value' in piece ? ['', piece.value, ''] : piece.text,
+  ),
+];
+
+/** Whose hand is in the requests of the parts, beside the URL: what caches must know of the answer. */
+export function variesBy(parts: readonly AggregatePart[]): Pick<AggregateOptions, 'personal' | 'vary'> {
+  const words = parts.flatMap(templatesOf).flatMap(wordsOf);
+  const headers = words.flatMap((word) => /^header[.[]['"]?([^'"\]]+)/.exec(word)?.[1] ?? []);
+  return {
+    personal: words.some((word) => /^(?:claims|principal|client|cookie)\b/.test(word)),
+    vary: [...new Set(headers.map((name) => name.toLowerCase()))],
+  };
+}
