@@ -1,5 +1,6 @@
 /** Reads away the answer of an attempt that is tried again, so that its connection can be used again. */
 import { gatewayError } from '../kernel/errors.ts';
+import type { Places } from '../upstream/places.ts';
 import type { Slot } from '../upstream/slot.ts';
 import type { Body, Sink } from '../wire/body.ts';
 
@@ -10,13 +11,15 @@ export class Discard implements Sink {
   ready: (() => void) | null = null;
   readonly #body: Body;
   readonly #slot: Slot;
+  readonly #places: Places;
   #leftBytes = MAX_BYTES;
   #settled = false;
 
   /** @param slot counts the attempt until its answer is out of the way */
-  constructor(body: Body, slot: Slot) {
+  constructor(body: Body, slot: Slot, places: Places) {
     this.#body = body;
     this.#slot = slot;
+    this.#places = places;
   }
 
   start(): void {
@@ -49,6 +52,6 @@ export class Discard implements Sink {
   #settle(): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.#slot.inFlight--;
+    this.#places.free(this.#slot, false);
   }
 }

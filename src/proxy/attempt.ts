@@ -4,6 +4,7 @@ import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { Alarm, type Wheel } from '../kernel/wheel.ts';
 import { HUNG_MS } from '../upstream/outlier.ts';
+import type { Waiter } from '../upstream/places.ts';
 import type { Slot } from '../upstream/slot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Body, Sink } from '../wire/body.ts';
@@ -13,9 +14,10 @@ import type { Call, Flight, Receiver } from '../wire/transport.ts';
 import { Discard } from './attempt-discard.ts';
 import { tellDeadline } from './deadline.ts';
 import { isLongLived } from './long-lived.ts';
+import { PassedBody } from './passed-body.ts';
 import { ReplayBody } from './replay-body.ts';
 import { backOffMs, type RetryPolicy, retryAfterMs, spreadMs } from './retry.ts';
-import { Verdict } from './verdict.ts';
+import { askBreaker, type Verdict } from './verdict.ts';
 
 export interface CallParts {
   readonly clock: Clock;
@@ -28,7 +30,7 @@ export interface CallParts {
  * Receives from the connection and is what the caller holds: flight and response body in one, so that a call
  * costs one object. Subclasses say how an attempt is sent and how the caller is told.
  */
-export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
+export abstract class AttemptRun extends PassedBody implements Receiver, Flight, Waiter {
   protected readonly call: Call;
   protected readonly upstream: Upstream;
   readonly #parts: CallParts;
@@ -51,8 +53,11 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   #flight: Flight | null = null;
   /** True from the start of an attempt to its head or failure. */
   #open = false;
-  /** True while the slot counts the attempt. */
+  /** True while it stands in the queue of the upstream. */
+  #waiting = false;
+  /** True while the attempt has a place, and whether it is one among the streams. */
   #counted = false;
+  #isStream = false;
   /** The caller has had the head; nothing is tried again. */
   #passed = false;
   #done = false;
@@ -60,10 +65,9 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   #cancelled: GatewayError | null = null;
   /** What is told when an attempt was planned and then could not be made. */
   #lastError: GatewayError | null = null;
-  #response: Body | null = null;
-  #into: Sink | null = null;
 
   constructor(upstream: Upstream, call: Call, options: { parts: CallParts; policy: RetryPolicy }) {
+    super();
     this.upstream = upstream;
     this.call = call;
     this.#parts = options.parts;
@@ -79,27 +83,45 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   abstract inform(status: number, fields: Fields): void;
 
   start(): void {
-    if (!this.#admitted()) return;
-    this.upstream.budget.request();
-    const { hash, stick } = this.call;
-    const known = stick == null ? null : this.upstream.find(stick);
-    const slot = known ?? this.upstream.pick(hash, null);
-    if (slot === null) this.#finish(gatewayError('GW_NO_ENDPOINT', this.upstream.whyNone()));
-    else this.#launch(slot);
+    const { breaker, budget, places } = this.upstream;
+    if (breaker !== null) {
+      this.#verdict = askBreaker(breaker, this.#parts, this.#replay);
+      if (this.#verdict === null) {
+        this.#finish(breaker.refusal());
+        return;
+      }
+    }
+    budget.request();
+    // Nobody passes those who wait already.
+    const slot = places.waiting > 0 ? null : this.pick();
+    if (slot !== null) this.#launch(slot);
+    else if (places.crowded) this.#wait();
+    else this.#finish(gatewayError('GW_NO_ENDPOINT', this.upstream.whyNone()));
   }
 
-  /** Asks the breaker; a call that may not go has been told so. */
-  #admitted(): boolean {
-    const { breaker } = this.upstream;
-    if (breaker === null) return true;
-    const ticket = breaker.admit();
-    if (ticket === 0) {
-      this.#finish(breaker.refusal());
-      return false;
-    }
-    const { clock, wheel } = this.#parts;
-    this.#verdict = new Verdict(breaker, ticket, { clock, wheel, body: this.#replay });
-    return true;
+  // Waiter
+
+  /** The slot for the first attempt. */
+  pick(): Slot | null {
+    const { hash, stick } = this.call;
+    const known = stick == null ? null : this.upstream.find(stick);
+    return known ?? this.upstream.pick(hash, null);
+  }
+
+  #wait(): void {
+    const error = this.upstream.places.wait(this, this.call.deadlineMs);
+    if (error === null) this.#waiting = true;
+    else this.#finish(error);
+  }
+
+  seated(slot: Slot): void {
+    this.#waiting = false;
+    this.#launch(slot);
+  }
+
+  turnedAway(error: GatewayError): void {
+    this.#waiting = false;
+    this.#finish(error);
   }
 
   #launch(slot: Slot): void {
@@ -112,7 +134,8 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     this.#flight = null;
     this.#open = true;
     this.#counted = true;
-    slot.inFlight++;
+    this.#isStream = false;
+    this.upstream.places.take(slot);
     const { observer } = call;
     if (observer !== null && observer.changesHead !== false) head = copyHead(head);
     const deadlineMs = Math.min(call.deadlineMs, this.#startMs + this.#policy.perTryMs);
@@ -168,14 +191,14 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
       const again = this.#choose(null, retryAfterMs(head.fields, this.#parts.clock.wallMs()));
       if (again !== null) {
         this.#counted = false;
-        new Discard(body, this.#slot!).start();
+        new Discard(body, this.#slot!, this.upstream.places).start();
         this.#proceed(again);
         return;
       }
     }
     this.#passed = true;
-    this.#response = body;
-    this.#verdict?.head(head.status, isLongLived(head.fields));
+    this.response = body;
+    this.#headCame(head.status, isLongLived(head.fields));
     this.#replay?.release();
     this.pass(head);
   }
@@ -187,7 +210,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
       this.#verdict?.broke(reason);
       this.upstream.outlier?.failed(this.#slot!, reason);
       this.#end();
-      this.#into?.fail(reason);
+      this.into?.fail(reason);
       return;
     }
     const error = this.#ofThisTry(reason);
@@ -291,10 +314,17 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     this.#verdict?.cancelled(why);
     if (this.#open) this.#abandoned(why);
     this.#open = false;
-    if (this.#response !== null) this.#response.cancel(why);
+    if (this.#waiting) this.upstream.places.giveUp(this);
+    if (this.response !== null) this.response.cancel(why);
     else this.#flight?.cancel(why);
     this.#settle();
     this.#replay?.close(why);
+  }
+
+  /** The answer that the caller gets begins. */
+  #headCame(status: number, longLived: boolean): void {
+    this.#verdict?.head(status, longLived);
+    if (longLived) this.#isStream = this.upstream.places.stream(this.#slot!);
   }
 
   #abandoned(why: GatewayError): void {
@@ -322,39 +352,19 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
   #settle(): void {
     if (!this.#counted) return;
     this.#counted = false;
-    this.#slot!.inFlight--;
+    this.upstream.places.free(this.#slot!, this.#isStream);
   }
 
-  // Body: what the caller reads
+  // What the caller reads
 
-  get length(): number | null {
-    return this.#response === null ? null : this.#response.length;
+  override read(into: Sink): void {
+    if (!this.#done) super.read(into);
   }
 
-  read(into: Sink): void {
-    if (this.#response === null || this.#done) return;
-    this.#into = into;
-    this.#response.read(this);
-  }
-
-  // Sink: what the connection writes
-
-  get ready(): (() => void) | null {
-    return this.#into === null ? null : this.#into.ready;
-  }
-
-  set ready(run: (() => void) | null) {
-    if (this.#into !== null) this.#into.ready = run;
-  }
-
-  write(chunk: Uint8Array): boolean {
-    return this.#into!.write(chunk);
-  }
-
-  end(trailers: Fields | null): void {
+  override end(trailers: Fields | null): void {
     if (this.#done) return;
     this.#end();
-    this.#into!.end(trailers);
+    super.end(trailers);
   }
 
   // For tunnels, which have no body whose end would tell
@@ -364,7 +374,7 @@ export abstract class AttemptRun implements Receiver, Flight, Body, Sink {
     if (this.#done) return false;
     this.#open = false;
     this.#passed = true;
-    this.#verdict?.head(head.status, true);
+    this.#headCame(head.status, true);
     this.call.observer?.attempted(head.status, null);
     this.#slot!.feedback?.answered(this.#waitedMs(), head);
     this.upstream.outlier?.answered(this.#slot!, head.status);

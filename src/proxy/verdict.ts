@@ -5,11 +5,9 @@ import { Alarm, type Wheel } from '../kernel/wheel.ts';
 import type { Breaker } from '../upstream/breaker.ts';
 import type { ReplayBody } from './replay-body.ts';
 
-export interface VerdictParts {
+interface Time {
   readonly clock: Clock;
   readonly wheel: Wheel;
-  /** Of the request; null when it has none. */
-  readonly body: ReplayBody | null;
 }
 
 export class Verdict {
@@ -25,13 +23,12 @@ export class Verdict {
   #slow = false;
   #alarm: Alarm | null = null;
 
-  /** @param ticket from `breaker.admit()` */
-  constructor(breaker: Breaker, ticket: number, parts: VerdictParts) {
+  constructor(breaker: Breaker, ticket: number, { clock, wheel }: Time, body: ReplayBody | null) {
     this.#breaker = breaker;
     this.#ticket = ticket;
-    this.#clock = parts.clock;
-    this.#wheel = parts.wheel;
-    this.#body = parts.body;
+    this.#clock = clock;
+    this.#wheel = wheel;
+    this.#body = body;
   }
 
   /** An attempt is sent. */
@@ -118,4 +115,13 @@ export class Verdict {
     if (this.#alarm !== null) this.#wheel.disarm(this.#alarm);
     return ticket;
   }
+}
+
+/**
+ * Asks whether a call may go; gives what it has to tell in return, or null when it may not.
+ * @param body of the request
+ */
+export function askBreaker(breaker: Breaker, time: Time, body: ReplayBody | null): Verdict | null {
+  const ticket = breaker.admit();
+  return ticket === 0 ? null : new Verdict(breaker, ticket, time, body);
 }

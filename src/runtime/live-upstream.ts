@@ -51,7 +51,7 @@ export interface ConnectOptions {
  */
 export function readConnectOptions(config: UpstreamConfig): ConnectOptions {
   const tls = readTlsFiles(config.tls, [...config.path, 'tls']);
-  const text = JSON.stringify([config.protocol, config.concurrency, tls]);
+  const text = JSON.stringify([config.protocol, tls]);
   // A digest, since a private key has no place among keys that may be logged.
   return { key: `${config.name} ${hash('sha256', text)}`, tls };
 }
@@ -119,9 +119,6 @@ export function openUpstream(
         spec,
         clock,
         wheel,
-        maxConnections: config.concurrency.endpoint,
-        maxQueue: config.concurrency.queue,
-        queueTimeoutMs: config.concurrency.queueTimeoutMs,
         keepAliveMs: KEEP_ALIVE_MS,
         maxHeaderBytes: MAX_HEADER_BYTES,
         tls: options.tls,

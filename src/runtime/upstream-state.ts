@@ -25,6 +25,8 @@ export interface EndpointState {
   readonly ejections: number;
   /** Calls from their start to the end of their answer. */
   readonly inFlight: number;
+  /** Those of them that are streams: they take no place of a request. */
+  readonly streams: number;
   readonly connections: number;
 }
 
@@ -35,6 +37,8 @@ export interface UpstreamState {
   readonly panic: boolean;
   /** Null while it is switched off. */
   readonly breaker: BreakerState | null;
+  /** Calls that wait for a place. */
+  readonly waiting: number;
   readonly endpoints: readonly EndpointState[];
 }
 
@@ -52,6 +56,7 @@ export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
     balance: upstream.options.balance.method,
     panic: upstream.panicking,
     breaker: upstream.breaker?.describe() ?? null,
+    waiting: upstream.places.waiting,
     endpoints: upstream.slots.map((slot) => ({
       endpoint: slot.name,
       weight: Number(slot.weight.toFixed(3)),
@@ -61,6 +66,7 @@ export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
       health: healthOf(upstream, slot),
       ejections: slot.record.ejections,
       inFlight: slot.inFlight,
+      streams: slot.streams,
       connections: slot.transport.connections,
     })),
   }));
@@ -80,7 +86,7 @@ const measureDiscovery = (upstream: string, followed: Followed | null): Discover
 
 /** Writes the state into the gauges, and forgets endpoints that are gone. */
 export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
-  for (const { name, panic, breaker, endpoints } of describeUpstreams(snapshot)) {
+  for (const { name, panic, breaker, waiting, endpoints } of describeUpstreams(snapshot)) {
     const meter = metrics.upstream(name);
     meter.retain(new Set(endpoints.map((each) => each.endpoint)));
     const live = snapshot.upstreams.get(name)!;
@@ -88,12 +94,14 @@ export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
     const { budget } = live.upstream;
     meter.retries = budget.retries;
     meter.retriesRefused = budget.refused;
+    meter.waiting = waiting;
     meter.panic = panic;
     meter.breaker = breaker === null ? -1 : PHASES.indexOf(breaker.phase);
     meter.breakerOpened = breaker?.opened ?? 0;
     for (const each of endpoints) {
       const gauge = meter.endpoint(each.endpoint);
       gauge.inFlight = each.inFlight;
+      gauge.streams = each.streams;
       gauge.connections = each.connections;
       gauge.healthy = each.available;
       gauge.weight = each.weight;

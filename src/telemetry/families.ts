@@ -116,6 +116,10 @@ export const FAMILIES = {
     'upstream endpoint',
     'Attempts at the endpoint that wait for an answer.',
   ]),
+  streams: family('endpoint_streams', 'gauge', [
+    'upstream endpoint',
+    'Those of the attempts that are open streams: WebSockets, event streams, gRPC.',
+  ]),
   connections: family('endpoint_connections', 'gauge', [
     'upstream endpoint',
     'Open connections to the endpoint.',

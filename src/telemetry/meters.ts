@@ -129,6 +129,8 @@ export class EndpointMeter {
   /** Share of the traffic now; -1 until somebody tells. */
   weight = -1;
   ejections = 0;
+  /** Upgrades, event streams and gRPC that are open. */
+  streams = 0;
   /** Active checks by how they went; -1 where there are none. */
   checksPassed = -1;
   checksFailed = -1;

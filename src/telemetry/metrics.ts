@@ -194,6 +194,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     emit.value(meter.failedLabels, meter.checksFailed);
   });
   byEndpoint('endpointInFlight', (emit, meter) => emit.value(meter.labels, meter.inFlight));
+  byEndpoint('streams', (emit, meter) => emit.value(meter.labels, meter.streams));
   byEndpoint('connections', (emit, meter) => {
     if (meter.connections >= 0) emit.value(meter.labels, meter.connections);
   });

@@ -14,10 +14,8 @@ import { type Sender, Upload } from './upload.ts';
 
 /** Where calls get their connections. */
 export interface Desk extends Time {
-  /** Gives a connection, opens one, or lets the call wait. */
+  /** Gives a connection or opens one. */
   seat(flight: HttpFlight): void;
-  /** The call waits no more. */
-  unqueue(flight: HttpFlight): void;
   /** The call is over. Once. */
   left(): void;
 }
@@ -263,7 +261,6 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
   /** Cuts whatever is under way. */
   private abandon(): void {
     const connection = this.connection;
-    if (this.stage === 'waiting') this.desk.unqueue(this);
     this.leave();
     connection?.destroy();
   }

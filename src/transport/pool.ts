@@ -1,4 +1,4 @@
-/** The connections to one endpoint: as few as serve, never more than allowed, and a queue in front of them. */
+/** The connections to one endpoint: one for each call at a time, kept for the next; callers bound how many that are. */
 import type { Clock } from '../kernel/clock.ts';
 import { gatewayError } from '../kernel/errors.ts';
 import type { Wheel } from '../kernel/wheel.ts';
@@ -8,17 +8,11 @@ import { Connection, type Keeper } from './connection.ts';
 import type { Connector, UpstreamTls } from './connector.ts';
 import { type Desk, HttpFlight } from './flight.ts';
 import { unfitRequest, unfitRequestLine } from './request-fields.ts';
-import { WaitingLine } from './waiting-line.ts';
 
 export interface EndpointTransportOptions {
   readonly spec: EndpointSpec;
   readonly clock: Clock;
   readonly wheel: Wheel;
-  /** Connections for ordinary calls; tunnels have their own. */
-  readonly maxConnections: number;
-  /** Calls that may wait for one; more fail with GW_QUEUE_FULL. */
-  readonly maxQueue: number;
-  readonly queueTimeoutMs: number;
   /** An idle connection is closed after so long, or a second before the origin said that it would. */
   readonly keepAliveMs: number;
   /** Of a response head. */
@@ -32,16 +26,13 @@ export class EndpointPool implements Transport, Keeper, Desk {
   readonly connector: Connector;
   readonly maxHeaderBytes: number;
   readonly keepAliveMs: number;
-  private readonly maxConnections: number;
   /** All that stand or are being opened. */
   private readonly all = new Set<Connection>();
   /** A stack: the one used last is the one least likely to have been closed by the origin. */
   private readonly idle: Connection[] = [];
-  private readonly line: WaitingLine<HttpFlight>;
   private flights = 0;
   private closing: Promise<void> | null = null;
   private gone: (() => void) | null = null;
-  private serving = false;
 
   constructor(options: EndpointTransportOptions, connector: Connector) {
     this.clock = options.clock;
@@ -49,8 +40,6 @@ export class EndpointPool implements Transport, Keeper, Desk {
     this.connector = connector;
     this.maxHeaderBytes = options.maxHeaderBytes;
     this.keepAliveMs = options.keepAliveMs;
-    this.maxConnections = options.maxConnections;
-    this.line = new WaitingLine(options, (flight, error) => flight.lose(error));
   }
 
   get connections(): number {
@@ -85,12 +74,7 @@ export class EndpointPool implements Transport, Keeper, Desk {
     }
     const unfit = unfitRequest(flight.call.head);
     if (unfit !== null) flight.failSoon(unfit);
-    else if (this.all.size < this.maxConnections) this.openFor(flight);
-    else this.line.join(flight, flight.call.deadlineMs);
-  }
-
-  unqueue(flight: HttpFlight): void {
-    this.line.leave(flight);
+    else this.openFor(flight);
   }
 
   left(): void {
@@ -101,15 +85,13 @@ export class EndpointPool implements Transport, Keeper, Desk {
   released(connection: Connection): void {
     this.idle.push(connection);
     this.wheel.arm(connection.alarm, connection.idleMs);
-    if (this.line.size > 0) this.serveSoon();
-    else if (this.closing !== null) this.closeIdle();
+    if (this.closing !== null) this.closeIdle();
   }
 
   closed(connection: Connection): void {
     this.all.delete(connection);
     const at = this.idle.lastIndexOf(connection);
     if (at !== -1) this.idle.splice(at, 1);
-    if (this.line.size > 0) this.serveSoon();
     if (this.all.size === 0) this.gone?.();
   }
 
@@ -132,7 +114,6 @@ export class EndpointPool implements Transport, Keeper, Desk {
 
   private cutAll(): void {
     const error = gatewayError('GW_STOPPING', 'the time for ending in order is over');
-    for (let waiting = this.line.shift(); waiting !== null; waiting = this.line.shift()) waiting.lose(error);
     for (const connection of [...this.all]) {
       if (connection.rider === null) connection.destroy();
       else connection.rider.lose(error);
@@ -140,7 +121,7 @@ export class EndpointPool implements Transport, Keeper, Desk {
   }
 
   private closeIdle(): void {
-    if (this.line.size === 0) for (const connection of this.idle.splice(0)) connection.destroy();
+    for (const connection of this.idle.splice(0)) connection.destroy();
     if (this.all.size === 0) this.gone?.();
   }
 
@@ -156,21 +137,5 @@ export class EndpointPool implements Transport, Keeper, Desk {
     const connection = new Connection(this, flight);
     this.all.add(connection);
     flight.await(connection);
-  }
-
-  /** Not at once: whoever released a connection is still inside undici's parser. */
-  private serveSoon(): void {
-    if (this.serving) return;
-    this.serving = true;
-    queueMicrotask(() => {
-      this.serving = false;
-      while (this.line.size > 0) {
-        const connection = this.takeIdle();
-        if (connection !== null) this.line.shift()!.board(connection);
-        else if (this.all.size < this.maxConnections) this.openFor(this.line.shift()!);
-        else return;
-      }
-      if (this.closing !== null) this.closeIdle();
-    });
   }
 }

@@ -25,13 +25,8 @@ export class HttpProbe implements Probe, Receiver {
   constructor(parts: ProbeParts) {
     const { spec, options, tls, clock, wheel } = parts;
     this.#parts = parts;
-    // The one of the check before may still be closing.
-    const limits = { maxConnections: 2, maxQueue: 0, queueTimeoutMs: 0 };
     const keep = { keepAliveMs: KEEP_ALIVE_MS, maxHeaderBytes: MAX_HEADER_BYTES };
-    this.#pool = new EndpointPool(
-      { spec, clock, wheel, tls, ...limits, ...keep },
-      createConnector(spec, tls),
-    );
+    this.#pool = new EndpointPool({ spec, clock, wheel, tls, ...keep }, createConnector(spec, tls));
     const mark = options.path.indexOf('?');
     this.#head = {
       method: 'GET',

@@ -54,12 +54,16 @@ export class Slot {
   available: boolean;
   /** True while it may take no more calls at once. */
   full: boolean;
-  /** Calls from their start to the end of their answer. */
+  /** Calls from their start to the end of their answer, streams included. */
   inFlight: number;
+  /** Those of them that are streams: upgrades, event streams and gRPC once their head has come. */
+  streams = 0;
   readonly record = new AttemptRecord();
   /** Null while the balancer does not care. */
   feedback: Feedback | null;
   panic: Panic;
+  #maxRequests = Number.POSITIVE_INFINITY;
+  #maxStreams = Number.POSITIVE_INFINITY;
   /** One bit for each absence that stands. */
   #absences = 0;
 
@@ -75,6 +79,38 @@ export class Slot {
     this.inFlight = 0;
     this.feedback = null;
     this.panic = CALM;
+  }
+
+  /** @param maxRequests of those that are no streams; a stream past `maxStreams` counts as a request */
+  limit(maxRequests: number, maxStreams: number): void {
+    this.#maxRequests = maxRequests;
+    this.#maxStreams = maxStreams;
+    this.#fill();
+  }
+
+  /** A call begins. */
+  take(): void {
+    this.inFlight++;
+    this.#fill();
+  }
+
+  /** A call ends. */
+  free(isStream: boolean): void {
+    this.inFlight--;
+    if (isStream) this.streams--;
+    this.#fill();
+  }
+
+  /** A call becomes a stream; false where there are too many of them already. */
+  stream(): boolean {
+    if (this.streams >= this.#maxStreams) return false;
+    this.streams++;
+    this.#fill();
+    return true;
+  }
+
+  #fill(): void {
+    this.full = this.inFlight - this.streams >= this.#maxRequests;
   }
 
   /** Sets a reason to pass it over, or takes it back; the other reasons stand as they are. */

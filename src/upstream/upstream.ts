@@ -1,6 +1,6 @@
 /** One upstream: its endpoints, who takes the next call, and how the membership changes under load. */
 import { isDeepStrictEqual } from 'node:util';
-import type { Resilience } from '../config/resilience-options.ts';
+import type { ConcurrencyOptions, Resilience } from '../config/resilience-options.ts';
 import type { Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
@@ -13,6 +13,7 @@ import { Breaker } from './breaker.ts';
 import { Draining } from './draining.ts';
 import { Health, type HealthParts } from './health.ts';
 import { Outlier } from './outlier.ts';
+import { Places } from './places.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
 import { type EndpointTransport, type Panic, Slot, slotKey } from './slot.ts';
@@ -45,6 +46,8 @@ export interface Upstream {
   /** Present endpoints, in the order of the configuration or registry. */
   readonly slots: readonly Slot[];
   readonly budget: RetryBudget;
+  /** Told of the start and the end of each attempt. */
+  readonly places: Places;
   /** True while so few are available that checks and ejections are not believed. */
   readonly panicking: boolean;
   /** True while the breaker lets calls through and an endpoint with weight is thought to be well, though full. */
@@ -75,6 +78,14 @@ export interface Upstream {
   close(graceMs: number): Promise<void>;
 }
 
+const UNLIMITED: ConcurrencyOptions = Object.freeze({
+  endpoint: Number.POSITIVE_INFINITY,
+  upstream: null,
+  streams: Number.POSITIVE_INFINITY,
+  queue: 0,
+  queueTimeoutMs: 0,
+});
+
 /** The slots and who picks among them, always of one membership. */
 interface Membership {
   readonly slots: readonly Slot[];
@@ -90,6 +101,7 @@ interface Balancers {
 class LiveUpstream implements Upstream {
   readonly name: string;
   readonly budget: RetryBudget;
+  readonly places: Places;
   readonly #parts: UpstreamParts;
   readonly #refusals: Refusals;
   readonly #draining: Draining;
@@ -116,6 +128,8 @@ class LiveUpstream implements Upstream {
     this.#ownSecret = Buffer.from(parts.random.bytes(32)).toString('base64');
     this.#balancers = this.#createBalancers();
     this.#members = this.#membership([]);
+    const slots = () => this.slots;
+    this.places = new Places(options.concurrency ?? UNLIMITED, { clock: parts.clock, slots });
     this.#setKeepers(options);
     if (options.targets !== undefined) this.update(options.targets);
   }
@@ -150,7 +164,7 @@ class LiveUpstream implements Upstream {
   }
 
   pick(hash: number, tried: readonly Slot[] | null): Slot | null {
-    return this.#members.tiers.pick(hash, tried);
+    return this.places.full ? null : this.#members.tiers.pick(hash, tried);
   }
 
   whyNone(): string {
@@ -189,6 +203,7 @@ class LiveUpstream implements Upstream {
     for (const slot of before) if (!staying.has(slot)) this.#drain(slot);
     this.#outlier?.changed();
     this.#health?.update(slots);
+    this.places.update(options.concurrency ?? UNLIMITED);
   }
 
   async close(graceMs: number): Promise<void> {
@@ -196,6 +211,7 @@ class LiveUpstream implements Upstream {
     this.#members = this.#membership([]);
     this.#refusals.clear();
     this.#setKeepers({});
+    this.places.close();
     const closing = slots.map((slot) => slot.transport.close(graceMs));
     await Promise.all([...closing, this.#draining.close(graceMs)]);
   }

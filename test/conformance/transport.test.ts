@@ -543,8 +543,10 @@ describe.each(factories)('%s', (_name, createTransport) => {
       );
       expect(mixed.filter((heard) => heard.text === 'ok').length).toBe(8);
     }
-    const good = await Promise.all(Array.from({ length: 70 }, () => ask(transport)));
-    expect(good.filter((heard) => heard.text === 'ok').length).toBe(70);
+    for (let turn = 0; turn < 10; turn++) {
+      const good = await Promise.all(Array.from({ length: 7 }, () => ask(transport)));
+      expect(good.filter((heard) => heard.text === 'ok').length).toBe(7);
+    }
     expect(origin.accepted).toBeLessThanOrEqual(8);
   });
 
