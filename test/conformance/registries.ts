@@ -222,7 +222,7 @@ export function registryConformance(adapter: RegistryAdapter): void {
       const { gateway } = await begin();
       const answer = await gateway.ask('/nobody');
       expect([answer.status, JSON.parse(answer.body).code]).toEqual([503, 'GW_NO_ENDPOINT']);
-      expect(answer.headers['proxy-status']).toContain('the registry known knows no endpoint of nobody');
+      expect(answer.headers['proxy-status']).toMatch(/the registry known knows no endpoint of .*nobody/);
     });
 
     test('the last endpoint that vanishes stays in use until that is confirmed', async () => {
@@ -240,7 +240,8 @@ export function registryConformance(adapter: RegistryAdapter): void {
       await becomes('', delayMs + 5000);
     });
 
-    test('a gateway that starts anew takes up what the registry says', async () => {
+    const apart = test.skipIf(adapter.trouble === 'none');
+    apart('a gateway that starts anew takes up what the registry says', async () => {
       const { server, gateway, a } = await begin();
       await gateway.gateway.stop();
       await server.put('orders', { id: 'i-1', port: a.port, weight: 2 });
