@@ -61,6 +61,8 @@ const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget, look
     upstream: target.upstream,
     share: target.weight / total,
     balance: upstream.balance,
+    // The name only: what the cookie is signed with is nobody's business.
+    sticky: upstream.sticky?.cookie ?? null,
     discover: discover === null ? null : { registry: discover.registry, service: discover.service },
     endpoints: endpoints.map((spec) => ({ endpoint: endpointName(spec), weight: spec.weight })),
     noEndpoints: why,
@@ -114,8 +116,10 @@ const verdictText = (explained: Explained, plan: Plan): string => {
 
 const seconds = (ms: number | null) => (ms === null || ms === 0 ? 'none' : `${ms / 1000} s`);
 
-const balanceText = (balance: Balance) =>
-  balance.method === 'hash' ? `hash by ${balance.by}` : balance.method;
+const balanceText = ({ balance, sticky }: { balance: Balance; sticky: string | null }) => {
+  const method = balance.method === 'hash' ? `hash by ${balance.by}` : balance.method;
+  return sticky === null ? method : `${method}, sticky by cookie ${sticky}`;
+};
 
 const targetLines = (target: Explained['targets'][number]): string[] => {
   const share = target.share === 1 ? '' : `, ${Number((target.share * 100).toFixed(1))}% of requests`;
@@ -126,7 +130,7 @@ const targetLines = (target: Explained['targets'][number]): string[] => {
   const { connectMs, firstByteMs, idleMs } = target.timeouts;
   return [
     ...columns([
-      ['upstream', `${target.upstream} (${balanceText(target.balance)}${share})`],
+      ['upstream', `${target.upstream} (${balanceText(target)}${share})`],
       ['endpoints', target.noEndpoints === null ? endpoints.join(', ') : `none: ${target.noEndpoints}`],
       ...(target.discover === null
         ? []
