@@ -108,6 +108,7 @@ export const KINDS = {
   ),
   GW_RATE_LIMITED: kind(429, 'client', 'never', 'http_request_denied', 'Too many requests.'),
   GW_FAULT: kind(503, 'gateway', 'never', 'proxy_internal_response', 'A fault was made on purpose.'),
+  GW_IN_FLIGHT: kind(429, 'client', 'never', 'http_request_denied', 'Too many requests at once.'),
   GW_LIMIT_STORE: kind(503, 'gateway', 'never', 'proxy_internal_error', 'Limits cannot be checked now.'),
   GW_CONNECTIONS: kind(
     503,

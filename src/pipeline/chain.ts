@@ -116,21 +116,26 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   );
 }
 
-/** Compiles instances, given in the order of `resolveUses`. */
-export function compileChain(instances: readonly Instance[]): Chain {
+/**
+ * Compiles instances, given in the order of `resolveUses`.
+ * @param earlier those that let the request in before this chain took over: whoever counted it there must see its end,
+ *   also where the upstream takes the instance away
+ */
+export function compileChain(instances: readonly Instance[], earlier: readonly Instance[] = []): Chain {
   const before = [
     ...stepsOf<Ask>(instances, 'accept'),
     ...authenticateSteps(instances),
     ...authorizeSteps(instances),
     ...stepsOf<Ask>(instances, 'admit'),
   ];
+  const all = [...earlier.filter((instance) => !instances.includes(instance)), ...instances];
   return {
     before: orNull(before),
     request: orNull(stepsOf<Ask>(instances, 'request')),
     attempt: orNull(stepsOf<Touch>(instances, 'attempt')),
     response: orNull(stepsOf<Change>(instances, 'response').reverse()),
-    log: orNull(stepsOf<Ask>(instances, 'log')),
-    slotCount: instances.reduce((most, instance) => Math.max(most, instance.slot + 1), 0),
+    log: orNull(stepsOf<Ask>(all, 'log')),
+    slotCount: all.reduce((most, instance) => Math.max(most, instance.slot + 1), 0),
     instances,
   };
 }

@@ -217,7 +217,7 @@ class Preparation {
     const targets: WeightedTarget[] = [];
     let slotCount = chain.slotCount;
     for (const target of planned.targets) {
-      const live = await this.#target(planned, target, { leases, mirror });
+      const live = await this.#target(planned, target, { leases, mirror, before: chain });
       if (live === null) continue;
       slotCount = Math.max(slotCount, live.slotCount);
       targets.push({ weight: target.weight, value: live });
@@ -252,11 +252,12 @@ class Preparation {
   async #target(
     planned: PlannedRoute,
     target: PlannedTarget,
-    { leases, mirror }: { leases: Lease<unknown>[]; mirror: Mirror | null },
+    { leases, mirror, before }: { leases: Lease<unknown>[]; mirror: Mirror | null; before: Chain },
   ): Promise<LiveTarget | null> {
     const call = await this.#way(target.upstream, leases);
     if (call === null) return null;
-    const chain = await this.#chain(target.uses, planned, leases, target.upstream);
+    const { instances } = await this.#chain(target.uses, planned, leases, target.upstream);
+    const chain = compileChain(instances, before.instances);
     const { upstreams } = this.#order.plan.config;
     const options = forwardOptions(planned, target, {
       chain,

@@ -37,6 +37,8 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
     'Find the client that asks too often (client and principal in the log). Retry-After tells clients when to come back.',
   GW_FAULT:
     'Somebody is testing: the route has a `fault` in gateway.yaml. Take it out, or give it a `when` that fewer requests meet.',
+  GW_IN_FLIGHT:
+    'The client has as many requests under way as the limit allows: it asks too much at once, or the answers have become slow (upstreamMs).',
   GW_LIMIT_STORE:
     'Redis is away and the limit says onStoreFailure: closed. /readyz and the log say why; with local the gateway limits by itself meanwhile.',
   GW_CONNECTIONS:
