@@ -30,11 +30,11 @@ routes:
 `;
     const gateways = [await startTestGateway(yaml), await startTestGateway(yaml)];
     const counted = async () => {
-    const all = await Promise.all(gateways.map((gateway) => gateway.series()));
-    return all.every((series) => series.get('snowgate_redis_nodes') === 2);
-  };
-  while (!(await counted())) await new Promise((resolve) => setTimeout(resolve, 50));
-  const ask = (at: number) => gateways[at]!.ask('/').then((answer) => answer.status);
+      const all = await Promise.all(gateways.map((gateway) => gateway.series()));
+      return all.every((series) => series.get('snowgate_redis_nodes') === 2);
+    };
+    while (!(await counted())) await new Promise((resolve) => setTimeout(resolve, 50));
+    const ask = (at: number) => gateways[at]!.ask('/').then((answer) => answer.status);
     const inside = [ask(0), ask(1), ask(0), ask(0)];
     await until(() => waiting.length === 4, 'four requests');
     expect([await ask(0), await ask(1)]).toEqual([429, 429]);
