@@ -18,6 +18,8 @@ export interface TestConsul {
   readonly server: ServerProcess;
   /** http://127.0.0.1:PORT */
   readonly url: string;
+  /** https://127.0.0.1:PORT, where `https` was wanted. */
+  readonly httpsUrl: string;
   readonly dnsPort: number;
   /**
    * Calls the HTTP API.
@@ -31,25 +33,40 @@ export interface TestConsul {
 export interface ConsulOptions {
   /** Turns access control on, everything denied by default, with this token for all rights. */
   readonly managementToken?: string;
-  /** More of the agent's configuration. */
-  readonly config?: Readonly<Record<string, unknown>>;
+  /** Speaks HTTPS too, to clients with a certificate of this authority. */
+  readonly https?: { readonly ca: string; readonly cert: string; readonly key: string };
 }
 
 /** Starts an agent, whose memory is all that it has: killed and started again, it is empty. */
 export async function startConsul(options: ConsulOptions = {}): Promise<TestConsul> {
   if (binary === null) throw new Error(CONSUL_MISSING ?? '');
   const folder = mkdtempSync(join(tmpdir(), 'snowgate-consul-'));
-  const [http = 0, dns = 0, server = 0, serf = 0] = await freePorts(4);
+  const [http = 0, dns = 0, server = 0, serf = 0, https = 0] = await freePorts(5);
   const token = options.managementToken;
   const acl = token && { enabled: true, default_policy: 'deny', tokens: { initial_management: token } };
   const config = join(folder, 'agent.json');
+  const pem = Object.entries(options.https ?? {}).map(([name, text]) => {
+    const file = join(folder, `${name}.pem`);
+    writeFileSync(file, text);
+    return [`${name}_file`, file] as const;
+  });
+  const secure = pem.length > 0 && { https: { ...Object.fromEntries(pem), verify_incoming: true } };
   writeFileSync(
     config,
     JSON.stringify({
       bind_addr: '127.0.0.1',
-      ports: { http, dns, server, serf_lan: serf, serf_wan: -1, grpc: -1, grpc_tls: -1 },
+      ports: {
+        http,
+        dns,
+        server,
+        serf_lan: serf,
+        serf_wan: -1,
+        grpc: -1,
+        grpc_tls: -1,
+        ...(secure && { https }),
+      },
       ...(acl && { acl }),
-      ...options.config,
+      ...(secure && { tls: secure }),
     }),
   );
   const url = `http://127.0.0.1:${http}`;
@@ -76,6 +93,7 @@ export async function startConsul(options: ConsulOptions = {}): Promise<TestCons
   return {
     server: agent,
     url,
+    httpsUrl: `https://127.0.0.1:${https}`,
     dnsPort: dns,
     call,
     async close() {

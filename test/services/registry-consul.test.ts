@@ -1,8 +1,10 @@
 /** The Consul registry against a real agent: what it reads of instances, access control, and losing its place. */
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { RegistryTls } from '../../src/registry/registry.ts';
 import { CONSUL_MISSING, startConsul, type TestConsul } from '../kit/consul.ts';
 import { describeWith } from '../kit/describe-with.ts';
 import { until } from '../kit/gateway.ts';
+import { certificates } from '../kit/origin-tls.ts';
 import { openRegistry } from '../kit/registry.ts';
 import { httpAnswer, startRubbish } from '../kit/rubbish.ts';
 import { freePorts } from '../kit/server-process.ts';
@@ -204,6 +206,47 @@ describeWith('consul with access control', CONSUL_MISSING, () => {
     await until(() => unknown.failures.length > 0, 'a failure');
     expect(unknown.failures[0]?.message).toMatch(/it answered 403, ACL not found/);
     expect(unknown.failures[0]?.message).not.toContain('x-not-a-token');
+  });
+});
+
+describeWith('consul over TLS', CONSUL_MISSING, () => {
+  let consul: TestConsul;
+  beforeAll(async () => {
+    const { ca, server } = certificates();
+    consul = await startConsul({ https: { ca, ...server } });
+    await consul.call('PUT', '/v1/agent/service/register', { ID: 'a', Name: 'orders', Port: 8001 });
+  });
+  afterAll(() => consul?.close());
+
+  const follow = (settings: Partial<RegistryTls> | null) => {
+    const { ca, client } = certificates();
+    const tls = { ca, ...client, serverName: null, verify: true };
+    const parts = { tls: settings && { ...tls, ...settings } };
+    return openRegistry('consul', { address: consul.httpsUrl, wait: '1s' }, parts).follow('orders');
+  };
+
+  test('with the authority and a certificate of its own it sees the service', async () => {
+    const watch = follow({});
+    await until(() => watch.last?.length === 1, 'an endpoint');
+  });
+
+  test('an authority that is not trusted, a wrong name and a missing certificate are failures', async () => {
+    const reasons: [Partial<RegistryTls> | null, RegExp][] = [
+      [null, /self-signed certificate|unable to (get|verify)/],
+      [{ serverName: 'other.example' }, /not in the cert's altnames|does not match/i],
+      [{ cert: null, key: null }, /other side closed|alert|ECONNRESET/],
+    ];
+    for (const [settings, reason] of reasons) {
+      const watch = follow(settings);
+      await until(() => watch.failures.length > 0, String(reason));
+      expect(watch.failures[0]?.message).toMatch(reason);
+      expect(watch.last).toBeNull();
+    }
+  });
+
+  test('without verification any server will do, as the file says', async () => {
+    const watch = follow({ ca: null, verify: false });
+    await until(() => watch.last?.length === 1, 'an endpoint');
   });
 });
 
