@@ -165,13 +165,18 @@ export class Breaker {
   }
 
   #openedNow(): void {
-    const { fires, failures, timeouts } = this.#circuit.stats;
-    const { windowMs, openForMs } = this.options;
-    const numbers = `${failures} failed and ${timeouts} were slow of ${fires} calls in ${formatDuration(windowMs)}`;
-    this.#why = this.#probesOut > 0 ? `a call that tried the upstream: ${this.#cause}` : numbers;
+    this.#why = this.#probesOut > 0 ? `a call that tried the upstream: ${this.#cause}` : this.#numbers();
     this.#openedMs = this.#parts.clock.nowMs();
     this.#opened++;
-    this.#turn('has opened', { why: this.#why, last: this.#cause, openForMs });
+    this.#turn('has opened', { why: this.#why, openForMs: this.options.openForMs });
+  }
+
+  #numbers(): string {
+    const { fires, failures, timeouts } = this.#circuit.stats;
+    const { errorRate, windowMs } = this.options;
+    const within = `of ${fires} calls within ${formatDuration(windowMs)}`;
+    if (failures < errorRate * fires) return `${timeouts} ${within} were ${this.#cause}`;
+    return `${failures} ${within} failed, the last: ${this.#cause}`;
   }
 
   /** What was counted before it opened must not open it again at the first failure. */

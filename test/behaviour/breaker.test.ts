@@ -24,8 +24,7 @@ test('an upstream that always fails is left alone, and told apart in answer, log
   expect(await gateway.logged('the circuit breaker has opened')).toMatchObject({
     upstream: 'orders',
     level: 'warn',
-    why: '10 failed and 0 were slow of 10 calls in 10s',
-    last: 'status 500',
+    why: '10 of 10 calls within 10s failed, the last: status 500',
   });
   const series = await gateway.series();
   expect(series.get('snowgate_upstream_breaker_state{upstream="orders"}')).toBe(2);

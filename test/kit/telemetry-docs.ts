@@ -110,6 +110,12 @@ groups:
         labels: { severity: ticket }
         annotations:
           summary: '{{ $labels.endpoint }} of {{ $labels.upstream }} takes no requests'
+      - alert: SnowgateBreakerOpen
+        expr: max_over_time(snowgate_upstream_breaker_state[1m]) == 2
+        for: 2m
+        labels: { severity: page }
+        annotations:
+          summary: 'The circuit breaker of {{ $labels.upstream }} is open: its requests are answered with 503'
       - alert: SnowgateLogDropped
         expr: rate(snowgate_access_log_dropped_lines_total[5m]) > 0
         labels: { severity: ticket }
