@@ -1,5 +1,5 @@
 /** Sets, adds and removes headers of the request on its way up and of the answer on its way down. */
-import { definePlugin, type Exchange, type Fields, z } from 'snowgate/plugin';
+import { compileWord, definePlugin, type Exchange, type Fields, z } from 'snowgate/plugin';
 
 /** They frame the message or name its target, so they are the gateway's; `hostHeader` changes the Host. */
 const RESERVED = new Set([
@@ -20,22 +20,20 @@ const name = z
   .regex(/^[!#$%&'*+.^`|~0-9A-Za-z-]+$/, 'must be a header name')
   .refine((text) => !RESERVED.has(text.toLowerCase()), 'this header belongs to the gateway');
 
-const WORD = /\{([a-z]+(?:\.[A-Za-z0-9_-]+)?)\}/g;
+const WORD = /\{([a-z]+(?:\.[A-Za-z0-9_-]+|\["[^"\\\]]+"\])*)\}/g;
 
-/** What a value may mention in braces. */
+/** What a value may mention in braces, beside the words that limits and rules look at. */
 const WORDS: Readonly<Record<string, (x: Exchange) => string>> = {
-  'client.address': (x) => x.client.address,
-  'client.scheme': (x) => x.client.scheme,
-  'principal.id': (x) => x.principal?.id ?? '',
   'trace.id': (x) => x.id,
+  // With its port, as the client asked for it.
   host: (x) => x.received.authority,
-  route: (x) => x.route.name,
 };
 
-const reader = (word: string): ((x: Exchange) => string) | undefined => {
-  if (Object.hasOwn(WORDS, word)) return WORDS[word];
-  const param = /^params\.(.+)$/.exec(word)?.[1];
-  return param === undefined ? undefined : (x) => x.params[param] ?? '';
+/** @throws Error with a sentence for whoever wrote it */
+const reader = (word: string): ((x: Exchange) => string) => {
+  if (Object.hasOwn(WORDS, word)) return WORDS[word]!;
+  const read = compileWord(word);
+  return (x) => read(x) ?? '';
 };
 
 const value = z
@@ -43,9 +41,12 @@ const value = z
   .regex(/^[\t\x20-\x7e\x80-\xff]*$/, 'must be one line of Latin characters')
   .superRefine((text, context) => {
     for (const [, word] of text.matchAll(WORD)) {
-      if (reader(word!) !== undefined) continue;
-      const known = [...Object.keys(WORDS), 'params.NAME'].join(', ');
-      context.addIssue({ code: 'custom', message: `there is no {${word}}; there are ${known}` });
+      try {
+        reader(word!);
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        context.addIssue({ code: 'custom', message: `${message}, and trace.id` });
+      }
     }
   });
 
@@ -64,7 +65,7 @@ const changes = z
 const filler = (text: string): ((x: Exchange) => string) => {
   const parts = text.split(WORD);
   if (parts.length === 1) return () => text;
-  const readers = parts.map((part, at) => (at % 2 === 0 ? () => part : reader(part)!));
+  const readers = parts.map((part, at) => (at % 2 === 0 ? () => part : reader(part)));
   return (x) => {
     let filled = '';
     for (let at = 0; at < readers.length; at++) {

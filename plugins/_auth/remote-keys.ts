@@ -26,8 +26,10 @@ const MOST_UNKNOWN = 1_000;
 const FIRST_RETRY_MS = 1_000;
 /** A token of an unknown key waits for the issuer so long; one of an issuer without keys until the fetch is over. */
 const PATIENCE_MS = 1_000;
-/** Requests that wait at once: past that, they are refused like those that waited in vain. */
+/** Requests that wait at once for a key that is not known: past that, they are refused like those that wait in vain. */
 const MOST_WAITING = 200;
+/** The same before the first keys: everybody has to wait then, for as long as one fetch takes. */
+const MOST_WAITING_COLD = 10_000;
 
 export class RemoteKeys {
   /** Null until the first good answer; the last good one from then on. */
@@ -60,7 +62,8 @@ export class RemoteKeys {
    */
   async renew(kid: string): Promise<void> {
     const before = this.current;
-    if (!this.#mayAsk(kid) || this.#waiting >= MOST_WAITING) return;
+    const most = before === null ? MOST_WAITING_COLD : MOST_WAITING;
+    if (!this.#mayAsk(kid) || this.#waiting >= most) return;
     if (before !== null && this.#fetching === null) this.#askedMs = this.#o.clock.nowMs();
     this.#waiting++;
     try {

@@ -39,18 +39,21 @@ test('response headers are changed on any answer', async () => {
 
 test('words in braces are filled in', async () => {
   const x = exchangeOf({ address: '198.51.100.7', authority: 'api.test:8080', params: { id: '42' } });
-  x.principal = { id: 'ann', claims: {}, scopes: [], by: 'jwt' };
+  const claims = { plan: 'pro', roles: ['a', 'b'], 'https://x/org': 'shop' };
+  x.principal = { id: 'ann', claims, scopes: [], by: 'jwt' };
   const set = {
     'x-a': 'from {client.address} by {client.scheme}',
     'x-b': '{principal.id}/{params.id}/{params.none}',
     'x-c': '{trace.id} {route} {host}',
     'x-d': '{"json": {}, "n": 1}',
+    'x-e': '{claims.plan} {claims.roles} {claims["https://x/org"]} {claims.none.deep}',
   };
   expect(await sent({ set }, x)).toEqual({
     'x-a': 'from 198.51.100.7 by http',
     'x-b': 'ann/42/',
     'x-c': '123 test api.test:8080',
     'x-d': '{"json": {}, "n": 1}',
+    'x-e': 'pro a,b shop ',
   });
 });
 
