@@ -1,6 +1,6 @@
 /** Balancing as clients and endpoints see it: real servers that are slow, loaded, gone and back. */
 import { describe, expect, test } from 'vitest';
-import { type Answer, startTestGateway, type TestGateway } from '../kit/gateway.ts';
+import { type Answer, startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
 import { type Handler, type Origin, startOrigin } from '../kit/gateway-origin.ts';
 
 const origins = (...handlers: (Handler | undefined)[]): Promise<Origin[]> =>
@@ -230,4 +230,54 @@ routes:
   await load(gateway, 110, 2);
   expect(all[1]!.reached.length).toBeGreaterThanOrEqual(9);
   expect(all[1]!.reached.length).toBeLessThanOrEqual(11);
+});
+
+describe('zones', () => {
+  test('calls stay in the own zone, leave it when it dies, and come back with it', async () => {
+    const all = await origins(undefined, undefined, undefined);
+    const [near, ...far] = all as [Origin, ...Origin[]];
+    const gateway = await startTestGateway(
+      `
+zone: here
+registries:
+  local: { type: file, path: services.yaml }
+upstreams:
+  app: { discover: local/app, slowStart: 1s }
+routes:
+  - { path: /**, upstream: app }
+`,
+      {
+        'services.yaml': `app: [{ address: ${near.url}, zone: here }, ${far
+          .map(({ url }) => `{ address: ${url}, zone: there }`)
+          .join(', ')}]`,
+      },
+    );
+    await load(gateway, 30, 3);
+    expect(all.map(({ reached }) => reached.length)).toEqual([30, 0, 0]);
+    await near.close();
+    await load(gateway, 30, 3);
+    expect(far.reduce((sum, { reached }) => sum + reached.length, 0)).toBe(30);
+    const again = await startOrigin(undefined, near.port);
+    const over = Date.now() + 10_000;
+    while (again.reached.length === 0 && Date.now() < over) await load(gateway, 1, 1);
+    await load(gateway, 30, 3);
+    expect(again.reached.length).toBeGreaterThanOrEqual(31);
+  });
+});
+
+test('with two of three checks failing, nobody believes them: all endpoints get requests, and it is told', async () => {
+  const sick: Handler = (request, response) =>
+    void response.writeHead(request.url === '/healthz' ? 503 : 200).end();
+  const all = await origins(sick, sick, undefined);
+  const gateway = await through(all, 'health: { path: /healthz, interval: 100ms, fall: 1 }');
+  await until(() => gateway.gateway.describeUpstreams()[0]!.panic, 'two checks to fail');
+  const before = all.map(({ reached }) => reached.filter(({ url }) => url === '/').length);
+  await load(gateway, 30, 3);
+  const got = all.map(({ reached }, at) => reached.filter(({ url }) => url === '/').length - before[at]!);
+  expect(got).toEqual([10, 10, 10]);
+  expect((await gateway.series()).get('snowgate_upstream_panic{upstream="app"}')).toBe(1);
+  expect(await gateway.logged('too few endpoints are available')).toMatchObject({
+    upstream: 'app',
+    available: '33%',
+  });
 });

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Balance } from '../../src/config/types.ts';
 import type { Picker } from '../../src/upstream/balancers/balancer.ts';
 import { createBalancer } from '../../src/upstream/balancers/catalog.ts';
-import type { Slot } from '../../src/upstream/slot.ts';
+import { isUsable, type Slot } from '../../src/upstream/slot.ts';
 import { createSplit } from '../../src/upstream/split.ts';
 import { createFields } from '../../src/wire/fields.ts';
 import { createManualClock, createSeededRandom } from '../kit/clock.ts';
@@ -115,6 +115,48 @@ describe.each(NAMES)('%s', (name) => {
       const first = countBy(joined.slice(0, size + 1)).get(slots[size]!.spec.host) ?? 0;
       expect(first).toBeLessThanOrEqual(isOrdered(name) ? 2 : 8);
     });
+  });
+});
+
+describe.each(NAMES)('%s, whatever happens', (name) => {
+  const change = fc.record({
+    at: fc.nat(11),
+    weight: fc.constantFrom(0, 0.1, 1, 7),
+    available: fc.boolean(),
+    full: fc.boolean(),
+    inFlight: fc.nat(300),
+    panic: fc.boolean(),
+    tries: fc.nat(3),
+    gone: fc.nat(11),
+  });
+
+  test('gives a slot that may take the call wherever there is one, and no other', () => {
+    fc.assert(
+      fc.property(fc.array(change, { minLength: 5, maxLength: 40 }), fc.integer(), (steps, seed) => {
+        const balancer = create(name, seed);
+        const all = many(12, (at) => (at % 3) + 1);
+        const panic = { on: false };
+        for (const slot of all) slot.panic = panic;
+        for (const [key, step] of steps.entries()) {
+          const slot = all[step.at]!;
+          slot.weight = step.weight;
+          slot.keepOut('ejected', !step.available);
+          slot.full = step.full;
+          slot.inFlight = step.inFlight;
+          panic.on = step.panic;
+          const members = all.filter((_, at) => at !== step.gone);
+          const picker = balancer.build(members);
+          for (let n = 0; n < 4; n++) {
+            const tried = members.slice(n, n + step.tries);
+            const wanted = members.filter((member) => isUsable(member, tried));
+            const got = picker.pick(key * 31 + n, tried);
+            if (wanted.length === 0) expect(got).toBeNull();
+            else expect(wanted).toContain(got);
+          }
+        }
+      }),
+      { numRuns: name === 'hash' ? 5 : 40 },
+    );
   });
 });
 

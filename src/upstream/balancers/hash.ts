@@ -1,6 +1,6 @@
 /** The same key always to the same slot, as long as that can take it. */
 import { mix32 } from '../../kernel/hash.ts';
-import { isUsable, type Slot } from '../slot.ts';
+import { isUsable, type Slot, slotKey } from '../slot.ts';
 import type { Balancer, Picker } from './balancer.ts';
 import { maglevTable, TABLE_SIZE } from './maglev.ts';
 
@@ -17,9 +17,9 @@ class HashPicker implements Picker {
   #meanLoad = 0;
   #picksToCount = 0;
 
-  constructor(slots: readonly Slot[], maxLoad: number | null) {
+  constructor(slots: readonly Slot[], table: Int32Array | null, maxLoad: number | null) {
     this.#slots = slots;
-    this.#table = maglevTable(slots);
+    this.#table = table;
     this.#maxLoad = maxLoad;
   }
 
@@ -72,10 +72,30 @@ class HashPicker implements Picker {
   }
 }
 
+class Hash implements Balancer {
+  readonly #maxLoad: number | null;
+  #members = '';
+  #table: Int32Array | null = null;
+
+  constructor(maxLoad: number | null) {
+    this.#maxLoad = maxLoad;
+  }
+
+  build(slots: readonly Slot[]): Picker {
+    const members = slots.map(({ spec }) => `${slotKey(spec)} ${spec.weight}`).join();
+    // A table takes ten milliseconds, which a reload that changes nothing of it need not cost.
+    if (members !== this.#members) {
+      this.#table = maglevTable(slots);
+      this.#members = members;
+    }
+    return new HashPicker(slots, this.#table, this.#maxLoad);
+  }
+}
+
 /**
  * Maglev over the static weights.
  * @param maxLoad most calls in flight at one slot, as a multiple of the mean; null for no bound
  */
 export function createHash(maxLoad: number | null): Balancer {
-  return { build: (slots) => new HashPicker(slots, maxLoad) };
+  return new Hash(maxLoad);
 }
