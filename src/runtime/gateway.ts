@@ -14,6 +14,7 @@ import { createListeners, type Listeners, type PreparedListeners } from './liste
 import type { Plan } from './plan.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type ReadPlan, readPlan } from './read-plan.ts';
+import { Registrations } from './registrations.ts';
 import { retire, type Snapshot } from './snapshot.ts';
 import { createTracing, type Tracing } from './tracing.ts';
 import { Turns } from './turns.ts';
@@ -86,6 +87,7 @@ class LiveGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #estate: Estate;
   readonly listeners: Listeners;
+  readonly #registrations: Registrations;
   readonly #turns = new Turns(() => this.#turn());
   /** Requests that came in at the start, when the first address was bound and the last one was not. */
   readonly #early = new Set<Downstream>();
@@ -97,6 +99,7 @@ class LiveGateway implements Gateway {
   constructor(options: GatewayOptions) {
     this.#options = options;
     this.#estate = createEstate(options);
+    this.#registrations = new Registrations({ ...options, registries: this.#estate.registries });
     this.listeners = createListeners({
       clock: options.clock,
       wheel: this.#estate.wheel,
@@ -276,6 +279,7 @@ class LiveGateway implements Gateway {
     log.setLevel(snapshot.config.log.level);
     metrics.traceWorker(tracing.worker, tracing.source);
     this.#retainMetrics(snapshot);
+    this.#registrations.follow(snapshot.config);
     if (before !== null) retire(before);
     for (const down of this.#early) this.#dispatcher.serve(down);
     this.#early.clear();
@@ -306,6 +310,8 @@ class LiveGateway implements Gateway {
     await this.#turns.settled();
     const { snapshot } = this;
     const { delayMs, graceMs } = snapshot.config.shutdown;
+    // Others shall stop calling before the first of them is refused.
+    await this.#registrations.close();
     if (delayMs > 0) await new Promise<void>((resolve) => void clock.after(delayMs, resolve));
     await this.listeners.drain(graceMs);
     retire(snapshot);
