@@ -1,6 +1,7 @@
 /** The command line: which commands there are, and how they end. */
 import { Command, CommanderError } from 'commander';
 import { checkCommand } from './commands/check.ts';
+import { endpointsCommand } from './commands/endpoints.ts';
 import { explainCommand } from './commands/explain.ts';
 import { idCommand } from './commands/id.ts';
 import { keyCommand } from './commands/key.ts';
@@ -31,6 +32,7 @@ export function createProgram(): Command {
     checkCommand(),
     explainCommand(),
     routesCommand(),
+    endpointsCommand(),
     idCommand(),
     tokenCommand(),
     keyCommand(),
