@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { Balance } from '../config/types.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';
+import type { LiveExchange } from '../pipeline/exchange.ts';
 import { createRouter } from '../router/router.ts';
 import { type Looked, lookUp } from '../runtime/look-up.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from '../runtime/plan.ts';
@@ -10,10 +11,11 @@ import { createRewrite } from '../runtime/rewrite.ts';
 import { endpointName } from '../wire/endpoint.ts';
 import { createFields, type Fields } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
+import { partLines, partsJson } from './explain-parts.ts';
 import { DEFAULT_FILE, quietLog, readGood } from './read.ts';
 import { methodsText, patternText } from './route-text.ts';
 import { CommandFailed, columns, EXIT, paint, print, printJson } from './terminal.ts';
-import { type Judged, judge, type Verdict } from './verdicts.ts';
+import { exchangeOf, type Judged, judge, type Verdict } from './verdicts.ts';
 
 interface Options {
   readonly config: string;
@@ -73,12 +75,27 @@ const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget, look
   };
 };
 
-const explainJson = async (plan: Plan, head: RequestHead, look: LookUp) => {
+interface Asked {
+  readonly head: RequestHead;
+  /** The client's address. */
+  readonly from: string;
+  /** As the plugins left it; null where no token was shown. */
+  readonly exchange: LiveExchange | null;
+}
+
+const explainJson = async (plan: Plan, { head, from, exchange }: Asked, look: LookUp) => {
   const router = createRouter(plan.config.routes);
   const { match, path, problem, routes } = router.explain(head);
   const route = match.kind === 'found' ? plan.routes[match.index]! : plan.fallback;
   const rewrite = route.config === null ? null : createRewrite(route.config);
   const looked = await look(route.targets.map((target) => target.upstream));
+  const source = exchange ?? {
+    client: { address: from, scheme: head.scheme },
+    route: route.info,
+    params: match.kind === 'found' ? match.params : {},
+    received: { ...head, path: path ?? head.path },
+    principal: null,
+  };
   return {
     request: { method: head.method, host: head.authority, path, query: head.query },
     outcome: match.kind,
@@ -92,6 +109,7 @@ const explainJson = async (plan: Plan, head: RequestHead, look: LookUp) => {
     plugins: route.uses.map(({ name, scope, use }) => ({ name, type: use.type, scope })),
     targets:
       match.kind === 'found' ? route.targets.map((target) => targetJson(plan, route, target, looked)) : [],
+    parts: match.kind === 'found' ? partsJson(route.parts, { source, judged: exchange !== null }) : [],
     others: routes.filter((verdict) => verdict.outcome !== 'won'),
   };
 };
@@ -157,7 +175,7 @@ const judgedLines = ({ verdicts }: Judged): string[] =>
     : columns(verdicts.map(verdictRow), '    ').split('\n');
 
 const text = (explained: Explained, plan: Plan, judged: Judged | null): string => {
-  const { request, plugins, targets, others } = explained;
+  const { request, plugins, targets, parts, others } = explained;
   const found = explained.outcome === 'found';
   const lines = [
     `${paint('bold', request.method)} ${request.host}${request.path ?? ''}${request.query}`,
@@ -173,7 +191,9 @@ const text = (explained: Explained, plan: Plan, judged: Judged | null): string =
   if (ran.length > 0)
     lines.push(`  plugins     ${ran.map((each) => `${each.name} (${each.scope})`).join(', ')}`);
   if (judged !== null) lines.push(...judgedLines(judged));
-  if (found) lines.push(`  time limit  ${seconds(explained.timeoutMs)} until the response head`);
+  const until = parts.length > 0 ? 'the whole answer' : 'the response head';
+  if (found) lines.push(`  time limit  ${seconds(explained.timeoutMs)} until ${until}`);
+  lines.push(...partLines(parts));
   for (const target of targets) lines.push(...targetLines(target));
   const near = others.filter((verdict) => verdict.outcome !== 'missed');
   const shown = near.length > 0 ? near : others.slice(0, 5);
@@ -208,19 +228,20 @@ export function explainCommand(): Command {
       createFields(),
     )
     .option('--token <token>', 'show this as the bearer token')
-    .option('--from <address>', "the client's address, for --token", '127.0.0.1')
+    .option('--from <address>', "the client's address", '127.0.0.1')
     .option('-c, --config <file>', 'the configuration', DEFAULT_FILE)
     .option('--json', 'print JSON')
     .action(async (method: string, url: string, options: Options) => {
       const head = headOf(method, url, withToken(options));
       let judged: Judged | null = null;
+      let exchange: LiveExchange | null = null;
       const { plan } = await readGood(options.config, async (planned, { routes }) => {
         if (options.token === undefined) return;
         const match = createRouter(planned.config.routes).match(head);
         if (match.kind !== 'found') return;
         const { chain, info, slotCount } = routes[match.index]!;
         const { path, params } = match;
-        judged = await judge({
+        exchange = exchangeOf({
           chain,
           route: info,
           slotCount,
@@ -228,8 +249,9 @@ export function explainCommand(): Command {
           head: { ...head, path },
           address: options.from,
         });
+        judged = await judge(exchange);
       });
-      const explained = await explainJson(plan, head, (upstreams) =>
+      const explained = await explainJson(plan, { head, from: options.from, exchange }, (upstreams) =>
         lookUp(plan.config, upstreams, {
           file: options.config,
           clock: systemClock,

@@ -13,8 +13,9 @@ export function patternText(route: PlannedRoute): string {
   return `${route.info.host}${route.info.path}`;
 }
 
-/** `orders 90%, canary 10%`; empty where plugins answer everything. */
+/** `orders 90%, canary 10%`, or the upstreams of all parts; empty where plugins answer everything. */
 export function targetsText(route: PlannedRoute): string {
+  if (route.parts.length > 0) return [...new Set(route.parts.map((part) => part.upstream))].join(' + ');
   const total = route.targets.reduce((sum, target) => sum + target.weight, 0);
   if (route.targets.length === 1) return route.targets[0]!.upstream;
   const share = (weight: number) => `${Number(((weight / total) * 100).toFixed(1))}%`;
@@ -50,6 +51,7 @@ export function routeJson(route: PlannedRoute): Record<string, unknown> {
     headers: config?.headers ?? {},
     query: config?.query ?? {},
     upstreams: route.targets.map(({ upstream, weight }) => ({ name: upstream, weight })),
+    parts: route.parts.map(({ part, upstream }) => ({ name: part.name, upstream, optional: part.optional })),
     plugins: (route.targets[0]?.uses ?? route.uses).map(({ name, scope, use }) => ({
       name,
       type: use.type,

@@ -42,7 +42,8 @@ const nobody = () => {
   throw new Error('nobody sent this request');
 };
 
-const exchangeOf = ({ chain, route, slotCount, params, head, address }: Case): LiveExchange => {
+/** The exchange that a request would be, with nobody at its other end. */
+export function exchangeOf({ chain, route, slotCount, params, head, address }: Case): LiveExchange {
   const down: Downstream = {
     head,
     version: '1.1',
@@ -69,15 +70,14 @@ const exchangeOf = ({ chain, route, slotCount, params, head, address }: Case): L
     slotCount,
     clock: systemClock,
   });
-};
+}
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 /** Runs the hooks in their order until one answers; nothing is sent anywhere, but keys of issuers may be fetched. */
-export async function judge(request: Case): Promise<Judged> {
-  const x = exchangeOf(request);
+export async function judge(x: LiveExchange): Promise<Judged> {
   const verdicts: Verdict[] = [];
-  for (const { run, phase, owner } of request.chain.before ?? []) {
+  for (const { run, phase, owner } of x.chain.before ?? []) {
     if (!JUDGED.has(phase)) continue;
     const told = { plugin: owner.name, phase };
     try {
@@ -93,7 +93,7 @@ export async function judge(request: Case): Promise<Judged> {
     }
     // The question whether anybody vouched is asked in the name of the last authenticator, which has spoken.
     if (verdicts.at(-1)?.plugin === owner.name && verdicts.at(-1)?.phase === phase) continue;
-    const instance = request.chain.instances.find((one) => one.name === owner.name);
+    const instance = x.chain.instances.find((one) => one.name === owner.name);
     verdicts.push({ ...told, status: 0, code: '-', why: instance?.hooks.explain?.(x) ?? '' });
   }
   const { principal } = x;

@@ -46,6 +46,16 @@ export function wordsOf(template: Template): string[] {
 }
 
 /**
+ * The template as text again.
+ * @param fill gives what stands for a word, or null to leave it in its braces
+ */
+export function templateText(template: Template, fill: (word: string) => string | null = () => null): string {
+  return template
+    .map((piece, at) => (at % 2 === 1 ? (fill(piece) ?? `{${piece}}`) : piece.replace(/[{}]/g, '$&$&')))
+    .join('');
+}
+
+/**
  * Reads `parts.NAME` and what follows it; null for a word that is none of these.
  * @throws WordError where it begins so and is malformed
  */
