@@ -26,7 +26,7 @@ const SERVERS: readonly Server[] = [
     takes: 'about 5 minutes and 3 GB',
     build: (output) => ({
       folder: join(kit, 'consul'),
-      command: ['go', 'build', '-trimpath', '-o', output, 'github.com/hashicorp/consul'],
+      command: ['go', 'build', '-trimpath', '-buildvcs=false', '-o', output, 'github.com/hashicorp/consul'],
     }),
   },
   {

@@ -46,6 +46,8 @@ const OWN_ACL = [
 ];
 const OPEN_ACL = [new ACL(Permission.ALL, new Id('world', 'anyone'))];
 
+/** Fine enough for the shortest session, of which a third is the finest thing to be measured. */
+const TICK_MS = 100;
 const FIRST_RETRY_MS = 100;
 const LAST_RETRY_MS = 10_000;
 const GOODBYE_MS = 1_000;
@@ -92,7 +94,7 @@ export class ZooKeeperSession {
     this.#sessionMs = options.sessionMs;
     this.#backoff = createBackoff(options.random, FIRST_RETRY_MS, LAST_RETRY_MS);
     this.#toldMs = options.clock.nowMs();
-    this.#ticker = options.clock.every(Math.max(50, options.sessionMs / 12), () => this.#tick());
+    this.#ticker = options.clock.every(TICK_MS, () => this.#tick());
     this.#open();
   }
 

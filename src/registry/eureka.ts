@@ -33,8 +33,7 @@ const entryOf = ({ id, service, endpoint, metadata, healthUrl, ttlMs }: SelfRegi
       port: { $: endpoint.port, '@enabled': String(!secure) },
       securePort: { $: endpoint.port, '@enabled': String(secure) },
       ...(healthUrl !== null && { healthCheckUrl: healthUrl }),
-      // The server reads no entry without these two.
-      countryId: 1,
+      // The server takes no entry without it.
       dataCenterInfo: {
         '@class': 'com.netflix.appinfo.InstanceInfo$DefaultDataCenterInfo',
         name: 'MyOwn',

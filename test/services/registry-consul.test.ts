@@ -1,4 +1,6 @@
 /** The Consul registry against a real agent: what it reads of instances, access control, and losing its place. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
 import type { RegistryTls } from '../../src/registry/registry.ts';
 import { CONSUL_MISSING, startConsul, type TestConsul } from '../kit/consul.ts';
@@ -166,6 +168,31 @@ describeWith('consul', CONSUL_MISSING, () => {
     await until(() => entries() === 2, 'a second entry');
     const answers = watch.answers;
     await until(() => watch.answers > answers && watch.shown[0] === '127.0.0.1:8443 4', 'the entry again');
+    await entered?.deregister();
+    await until(() => watch.last?.length === 0, 'no entry');
+  });
+
+  test('where a URL says how the gateway is, Consul asks it, and believes what it says', async () => {
+    const service = newService();
+    let status = 200;
+    const health = createServer((_, answer) => void answer.writeHead(status).end());
+    await new Promise<void>((resolve) => health.listen(0, '127.0.0.1', resolve));
+    onTestFinished(() => void health.close());
+    const { registry, follow } = open();
+    const watch = follow(service);
+    const entered = await registry.register?.({
+      service,
+      id: `${service}-gateway`,
+      endpoint: { scheme: 'http', host: '127.0.0.1', port: 8080, weight: 2, zone: null },
+      metadata: {},
+      healthUrl: `http://127.0.0.1:${(health.address() as AddressInfo).port}/readyz`,
+      ttlMs: 3_000,
+    });
+    await until(() => watch.shown.join() === '127.0.0.1:8080 2', 'the entry');
+    status = 503;
+    await until(() => watch.last?.length === 0, 'no entry while it is not ready');
+    status = 200;
+    await until(() => watch.last?.length === 1, 'the entry again');
     await entered?.deregister();
     await until(() => watch.last?.length === 0, 'no entry');
   });
