@@ -13,6 +13,8 @@ export interface Retry {
   readonly budget: number;
   /** Longest time of one try until its head; null: only the request as a whole is limited. */
   readonly perTryMs: number | null;
+  /** When a GET that has no answer yet is sent to a second endpoint; null: never. */
+  readonly hedgeAfterMs: number | null;
   /** Longest `Retry-After` that is waited for. */
   readonly maxRetryAfterMs: number;
 }
@@ -40,6 +42,9 @@ export const retry = section({
   perTry: durationOrOff()
     .prefault('off')
     .describe('Longest time of one try until its response head; a try past it is tried again.'),
+  hedgeAfter: durationOrOff()
+    .prefault('off')
+    .describe('When a GET without an answer is sent to a second endpoint too; the first answer wins.'),
   maxRetryAfter: duration(0)
     .prefault('2s')
     .describe('Longest Retry-After that is waited for; an answer that asks for more is passed on.'),
@@ -47,6 +52,6 @@ export const retry = section({
 
 /** The options as the gateway reads them. */
 export function readRetry(input: z.output<typeof retry>): Retry {
-  const { perTry, maxRetryAfter, ...rest } = input;
-  return { ...rest, perTryMs: perTry, maxRetryAfterMs: maxRetryAfter };
+  const { perTry, hedgeAfter, maxRetryAfter, ...rest } = input;
+  return { ...rest, perTryMs: perTry, hedgeAfterMs: hedgeAfter, maxRetryAfterMs: maxRetryAfter };
 }

@@ -130,6 +130,13 @@ export class LiveExchange implements Exchange {
     return this.#attempts ?? NO_ATTEMPTS;
   }
 
+  /** The attempt that the answer is of: the last one, unless that only ran beside another that was faster. */
+  get lastAttempt(): AttemptInfo | undefined {
+    const last = this.#attempts?.at(-1);
+    if (last?.code !== 'GW_HEDGE_LOST') return last;
+    return this.#attempts!.findLast(({ code }) => code !== 'GW_HEDGE_LOST');
+  }
+
   get signal(): AbortSignal {
     if (this.#abort === null) {
       this.#abort = new AbortController();

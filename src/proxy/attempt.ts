@@ -16,7 +16,7 @@ import { tellDeadline } from './deadline.ts';
 import { isLongLived } from './long-lived.ts';
 import { PassedBody } from './passed-body.ts';
 import { ReplayBody } from './replay-body.ts';
-import { backOffMs, type RetryPolicy, retryAfterMs, spreadMs } from './retry.ts';
+import { pauseMs, type RetryPolicy, retryAfterMs } from './retry.ts';
 import { askBreaker, type Verdict } from './verdict.ts';
 
 export interface CallParts {
@@ -39,6 +39,8 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
   /** What the upstream's breaker will be told; null without one. */
   #verdict: Verdict | null = null;
   #slot: Slot | null = null;
+  /** What the observer gave for the present attempt. */
+  #mark: unknown = null;
   /** Made at the first failure. */
   #tried: Slot[] | null = null;
   #tries = 0;
@@ -83,20 +85,41 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
   abstract inform(status: number, fields: Fields): void;
 
   start(): void {
-    const { breaker, budget, places } = this.upstream;
-    if (breaker !== null) {
-      this.#verdict = askBreaker(breaker, this.#parts, this.#replay);
-      if (this.#verdict === null) {
-        this.#finish(breaker.refusal());
-        return;
-      }
-    }
+    if (!this.#admitted()) return;
+    const { budget, places } = this.upstream;
     budget.request();
     // Nobody passes those who wait already.
     const slot = places.waiting > 0 ? null : this.pick();
     if (slot !== null) this.#launch(slot);
     else if (places.crowded) this.#wait();
     else this.#finish(gatewayError('GW_NO_ENDPOINT', this.upstream.whyNone()));
+  }
+
+  /**
+   * Starts the same call a second time, beside one that is at `other`. False when there is nobody else or the
+   * budget has no room; then nothing has begun.
+   */
+  startBeside(other: Slot): boolean {
+    const { budget, places } = this.upstream;
+    this.#tried = [other];
+    const slot = places.waiting > 0 ? null : this.upstream.pick(this.call.hash, this.#tried);
+    if (slot === null || !budget.take()) return false;
+    if (this.#admitted()) this.#launch(slot);
+    return true;
+  }
+
+  /** Where the present attempt is, or the last one was. */
+  get slot(): Slot | null {
+    return this.#slot;
+  }
+
+  /** Asks the breaker; a call that may not go has been told so. */
+  #admitted(): boolean {
+    const { breaker } = this.upstream;
+    if (breaker === null) return true;
+    this.#verdict = askBreaker(breaker, this.#parts, this.#replay);
+    if (this.#verdict === null) this.#finish(breaker.refusal());
+    return this.#verdict !== null;
   }
 
   // Waiter
@@ -141,7 +164,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     const deadlineMs = Math.min(call.deadlineMs, this.#startMs + this.#policy.perTryMs);
     tellDeadline(head.fields, deadlineMs - this.#startMs);
     if (observer !== null) {
-      observer.attempt(head, slot);
+      this.#mark = observer.attempt(head, slot);
       if (this.#done) return;
     }
     const flight = this.dispatch(slot, this.#callWith(head, deadlineMs));
@@ -182,7 +205,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
       return;
     }
     this.#open = false;
-    this.call.observer?.attempted(head.status, null);
+    this.call.observer?.attempted(head.status, null, this.#mark);
     const { feedback } = this.#slot!;
     if (feedback !== null) feedback.answered(this.#waitedMs(), head);
     this.upstream.outlier?.answered(this.#slot!, head.status);
@@ -213,10 +236,11 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
       this.into?.fail(reason);
       return;
     }
-    const error = this.#ofThisTry(reason);
+    const inTime = this.#parts.clock.nowMs() < this.call.deadlineMs;
+    const error = inTime ? this.#policy.ofOneTry(reason) : reason;
     this.#open = false;
     this.#settle();
-    this.call.observer?.attempted(0, error);
+    this.call.observer?.attempted(0, error, this.#mark);
     if (this.#done) return;
     if (error.retry === 'unsent') this.upstream.refused(this.#slot!);
     if (error.source === 'upstream') this.#slot!.feedback?.failed(this.#waitedMs());
@@ -226,14 +250,6 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     const again = this.#policy.permits(error, this.call.head, tookMs) ? this.#choose(error, 0) : null;
     if (again === null) this.#finish(error);
     else this.#proceed(again);
-  }
-
-  /** A try knows one deadline, its own: whether the time of the whole call is over is seen here. */
-  #ofThisTry(error: GatewayError): GatewayError {
-    const { perTryMs } = this.#policy;
-    if (error.code !== 'GW_TIMEOUT' || perTryMs === Number.POSITIVE_INFINITY) return error;
-    if (this.#parts.clock.nowMs() >= this.call.deadlineMs) return error;
-    return gatewayError('GW_UPSTREAM_TIMEOUT', `${perTryMs} ms for one try, ${error.detail}`);
   }
 
   // The next attempt
@@ -262,7 +278,8 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     const slot = other ?? this.upstream.pick(this.call.hash, null);
     if (slot === null) return null;
 
-    const delayMs = this.#pauseMs(other !== null || stale, askedMs);
+    const elsewhere = other !== null || stale;
+    const delayMs = pauseMs({ elsewhere, askedMs, before: this.#waits }, this.#parts.random);
     if (delayMs >= leftMs) return null;
     // Passing over what is down costs at most one refusal per endpoint and second, so it needs no leave.
     if (stale || (unsent && other?.available === true)) this.upstream.budget.record();
@@ -270,14 +287,6 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     if (extra) this.#extraUsed = true;
     this.#delayMs = delayMs;
     return slot;
-  }
-
-  /** @param elsewhere another endpoint, or another connection in place of a stale one, needs no pause by itself */
-  #pauseMs(elsewhere: boolean, askedMs: number): number {
-    const { random } = this.#parts;
-    // The service itself asks for quiet, so that holds whichever endpoint is next.
-    if (askedMs > 0) return spreadMs(askedMs, random);
-    return elsewhere ? 0 : backOffMs(this.#waits, random);
   }
 
   #proceed(slot: Slot): void {
@@ -330,7 +339,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
   #abandoned(why: GatewayError): void {
     const slot = this.#slot!;
     const waitedMs = this.#waitedMs();
-    this.call.observer?.attempted(0, why);
+    this.call.observer?.attempted(0, why, this.#mark);
     slot.feedback?.abandoned(waitedMs);
     const hung = why.code === 'GW_CLIENT_LEFT' && this.#requestSent && waitedMs >= HUNG_MS;
     if (hung) this.upstream.outlier?.hung(slot);
@@ -375,7 +384,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     this.#open = false;
     this.#passed = true;
     this.#headCame(head.status, true);
-    this.call.observer?.attempted(head.status, null);
+    this.call.observer?.attempted(head.status, null, this.#mark);
     this.#slot!.feedback?.answered(this.#waitedMs(), head);
     this.upstream.outlier?.answered(this.#slot!, head.status);
     return !this.#done;

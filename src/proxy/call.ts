@@ -1,47 +1,14 @@
 /** One call to an upstream: pick an endpoint, try it, try another where that is safe. */
-import type { GatewayError } from '../kernel/errors.ts';
-import type { Slot } from '../upstream/slot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { Fields } from '../wire/fields.ts';
-import type { ResponseHead } from '../wire/heads.ts';
 import type { Call, Flight, Receiver, Transport } from '../wire/transport.ts';
 import type { Tunnel, TunnelReceiver } from '../wire/tunnel.ts';
-import { AttemptRun, type CallParts } from './attempt.ts';
+import type { CallParts } from './attempt.ts';
+import { type RunOptions, SendRun } from './attempt-send.ts';
 import { TunnelRun } from './attempt-tunnel.ts';
+import { HedgedRun, mayHedge } from './hedge.ts';
 import { ONE_TRY, RetryPolicy } from './retry.ts';
 
 export type { CallParts };
-
-interface RunOptions {
-  readonly upstream: Upstream;
-  readonly parts: CallParts;
-  readonly policy: RetryPolicy;
-}
-
-class CallRun extends AttemptRun {
-  readonly #to: Receiver;
-
-  constructor(to: Receiver, call: Call, options: RunOptions) {
-    super(options.upstream, call, options);
-    this.#to = to;
-  }
-
-  override inform(status: number, fields: Fields): void {
-    this.#to.inform(status, fields);
-  }
-
-  protected override dispatch(slot: Slot, call: Call): Flight {
-    return slot.transport.send(call, this);
-  }
-
-  protected override pass(head: ResponseHead): void {
-    this.#to.head(head, this);
-  }
-
-  protected override passFailure(error: GatewayError): void {
-    this.#to.fail(error);
-  }
-}
 
 /** The way into an upstream. */
 export interface UpstreamTransport extends Transport, Tunnel {
@@ -79,7 +46,7 @@ class UpstreamCall implements UpstreamTransport {
   }
 
   send(call: Call, to: Receiver): Flight {
-    const run = new CallRun(to, call, this);
+    const run = mayHedge(call, this.policy) ? new HedgedRun(to, call, this) : new SendRun(to, call, this);
     run.start();
     return run;
   }
@@ -103,7 +70,7 @@ class SingleTry implements Transport {
   }
 
   send(call: Call, to: Receiver): Flight {
-    const run = new CallRun(to, call, this.#options);
+    const run = new SendRun(to, call, this.#options);
     run.start();
     return run;
   }

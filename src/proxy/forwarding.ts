@@ -1,6 +1,6 @@
 /** One request on its way to an upstream and back: receiver, observer and keeper of its end. */
 import { GatewayError, gatewayError } from '../kernel/errors.ts';
-import type { LiveExchange } from '../pipeline/exchange.ts';
+import { Attempt, type LiveExchange } from '../pipeline/exchange.ts';
 import type { EndpointInfo, Reply } from '../plugin.ts';
 import type { Body, Stage } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
@@ -109,11 +109,11 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
 
   // Observer
 
-  attempt(head: RequestHead, to: EndpointInfo): void {
+  attempt(head: RequestHead, to: EndpointInfo): Attempt {
     const { options } = this;
-    this.#x.addAttempt(to.upstream, to.endpoint);
+    const attempt = this.#x.addAttempt(to.upstream, to.endpoint);
     if (options.hostHeader === 'upstream') head.authority = endpointHost(to.endpoint);
-    if (options.attempt === null) return;
+    if (options.attempt === null) return attempt;
     try {
       options.attempt(this.#x, head, to);
     } catch (cause) {
@@ -122,10 +122,12 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
       head.path = '';
       this.#refuse(pluginError(cause));
     }
+    return attempt;
   }
 
-  attempted(status: number, error: GatewayError | null): void {
-    this.#x.settleAttempt(status, error === null ? '-' : error.code);
+  attempted(status: number, error: GatewayError | null, mark?: unknown): void {
+    const attempt = mark instanceof Attempt ? mark : undefined;
+    this.#x.settleAttempt(status, error === null ? '-' : error.code, attempt);
   }
 
   // Receiver

@@ -23,7 +23,7 @@ export function proxyStatus(x: LiveExchange, reply: Reply): string | null {
     value += `; code=${error.code}`;
   }
   if (!trusted) return value;
-  const attempt = x.attempts.at(-1);
+  const attempt = x.lastAttempt;
   if (attempt !== undefined) {
     value += `; next-hop=${text(attempt.endpoint)}`;
     if (attempt.status > 0) value += `; received-status=${attempt.status}`;

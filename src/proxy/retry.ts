@@ -1,6 +1,6 @@
 /** When another try is safe and wanted, and how long to wait before it. */
 import type { Retry } from '../config/retry.ts';
-import type { GatewayError } from '../kernel/errors.ts';
+import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { type Fields, fieldText } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
@@ -35,6 +35,8 @@ export class RetryPolicy {
   /** Infinity for no limit. */
   readonly perTryMs: number;
   readonly maxRetryAfterMs: number;
+  /** Null: nothing is sent twice at a time. */
+  readonly hedgeAfterMs: number | null;
   readonly #connect: boolean;
   readonly #reset: boolean;
   readonly #timeout: boolean;
@@ -46,6 +48,7 @@ export class RetryPolicy {
     this.attempts = retry.attempts;
     this.perTryMs = retry.perTryMs ?? Number.POSITIVE_INFINITY;
     this.maxRetryAfterMs = retry.maxRetryAfterMs;
+    this.hedgeAfterMs = retry.hedgeAfterMs;
     this.#connect = retry.on.includes('connect');
     this.#reset = retry.on.includes('reset');
     // A limit of a single try means nothing if the next one may not follow.
@@ -70,6 +73,12 @@ export class RetryPolicy {
     }
   }
 
+  /** The failure of a try that had a limit of its own: to the try it was a deadline, to the call it is not. */
+  ofOneTry(error: GatewayError): GatewayError {
+    if (error.code !== 'GW_TIMEOUT' || this.perTryMs === Number.POSITIVE_INFINITY) return error;
+    return gatewayError('GW_UPSTREAM_TIMEOUT', `${this.perTryMs} ms for one try, ${error.detail}`);
+  }
+
   /** True when an answer of this status may be thrown away for another try. */
   permitsStatus(status: number, head: RequestHead): boolean {
     return this.#statuses?.has(status) === true && isRepeatable(head);
@@ -82,7 +91,7 @@ export class RetryPolicy {
 
 class OneTry extends RetryPolicy {
   constructor() {
-    super({ attempts: 1, on: [], budget: 0, perTryMs: null, maxRetryAfterMs: 0 });
+    super({ attempts: 1, on: [], budget: 0, perTryMs: null, hedgeAfterMs: null, maxRetryAfterMs: 0 });
   }
 
   override permits(): boolean {
@@ -93,18 +102,24 @@ class OneTry extends RetryPolicy {
 /** Nothing is tried again, not even on a connection that proves stale. */
 export const ONE_TRY: RetryPolicy = new OneTry();
 
-/**
- * Milliseconds to wait before an endpoint is tried again: full jitter, so that those who failed together do not
- * come back together.
- * @param before how many waits this call has had already
- */
-export function backOffMs(before: number, random: Random): number {
-  return random.next() * Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** before);
+/** What a pause depends on. */
+export interface PauseBefore {
+  /** Another endpoint is next, or another connection in place of a stale one: no pause by itself. */
+  readonly elsewhere: boolean;
+  /** How long the upstream wants to be left alone; 0 when it says nothing. */
+  readonly askedMs: number;
+  /** How many pauses this call has had already. */
+  readonly before: number;
 }
 
-/** Milliseconds to wait where the upstream asked for so many: never less, and not all at the same moment. */
-export function spreadMs(askedMs: number, random: Random): number {
-  return askedMs * (1 + WAIT_JITTER * random.next());
+/**
+ * Milliseconds to wait before the next try. A wait that the upstream asked for is never cut short, whichever
+ * endpoint is next, since it speaks for the service; it is spread a little. Else it is back-off with full jitter.
+ * Both, so that those who failed together do not come back together.
+ */
+export function pauseMs({ elsewhere, askedMs, before }: PauseBefore, random: Random): number {
+  if (askedMs > 0) return askedMs * (1 + WAIT_JITTER * random.next());
+  return elsewhere ? 0 : random.next() * Math.min(MAX_BACK_OFF_MS, FIRST_BACK_OFF_MS * 2 ** before);
 }
 
 /** The one form of a date that a sender may use (RFC 9110 section 5.6.7). */

@@ -68,12 +68,10 @@ export class ExchangeOutcome implements Outcome {
     this.outBytes = ending.outBytes;
     this.route = x.route.name;
     this.upstream = x.upstream;
-    const attempts = x.attempts;
-    this.attempts = attempts.length;
+    this.attempts = x.attempts.length;
     this.parts = x.parts;
     // Of several calls at once none is the last one.
-    const last = x.parts === '' ? attempts.at(-1) : undefined;
-    this.endpoint = last === undefined ? '' : last.endpoint;
+    this.endpoint = x.parts === '' ? (x.lastAttempt?.endpoint ?? '') : '';
     this.client = x.client.address;
     this.userAgent = fieldText(fields, 'user-agent') ?? '';
     this.principal = x.principal === null ? '' : x.principal.id;

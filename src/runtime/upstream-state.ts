@@ -91,7 +91,9 @@ export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
     meter.retain(new Set(endpoints.map((each) => each.endpoint)));
     const live = snapshot.upstreams.get(name)!;
     meter.discovery = measureDiscovery(name, live.followed);
-    const { budget } = live.upstream;
+    const { budget, hedges } = live.upstream;
+    meter.hedges = hedges.sent;
+    meter.hedgesWon = hedges.won;
     meter.retries = budget.retries;
     meter.retriesRefused = budget.refused;
     meter.waiting = waiting;

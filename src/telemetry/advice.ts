@@ -79,6 +79,8 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
     'The client’s connection was broken off on purpose, so that the part it has does not look whole. Look at the upstream’s own log.',
   GW_UPSTREAM_IDLE:
     'The upstream stopped in the middle of a body. For streams with long pauses raise the idle time limit.',
+  GW_HEDGE_LOST:
+    'Nothing to do: no request ends like this, only one of two attempts that `hedgeAfter` sent. Many of them mean that `hedgeAfter` is too short.',
   GW_UPGRADE_FAILED:
     'Does the upstream speak WebSocket on this path? Its status and the log say what it answered.',
   GW_PART_INPUT:

@@ -60,6 +60,14 @@ export const FAMILIES = {
     'upstream',
     'Tries that were wanted and that the retry budget had no room for.',
   ]),
+  hedges: family('upstream_hedges_total', 'counter', [
+    'upstream',
+    'Requests sent to a second endpoint while the first had not answered; among the retries too.',
+  ]),
+  hedgesWon: family('upstream_hedges_won_total', 'counter', [
+    'upstream',
+    'Requests whose second endpoint answered first.',
+  ]),
   failovers: family('upstream_failovers_total', 'counter', [
     'upstream',
     'Calls that the failover of the upstream took over.',

@@ -45,8 +45,13 @@ export const ACCESS_FIELDS: readonly LogField[] = [
   field('outBytes', 'number', true, 'Bytes of the response body that were written.'),
   field('route', 'string', true, 'Name of the route.'),
   field('upstream', 'string', false, 'Name of the upstream. Left out when none was chosen.'),
-  field('endpoint', 'string', false, '`host:port` of the last attempt.'),
-  field('attempts', 'number', true, 'How many times an endpoint was tried; more than 1 means retries.'),
+  field('endpoint', 'string', false, '`host:port` of the attempt that was answered, else of the last one.'),
+  field(
+    'attempts',
+    'number',
+    true,
+    'How many times an endpoint was tried; more than 1 means retries, or a hedge.',
+  ),
   field(
     'parts',
     'string',

@@ -196,6 +196,8 @@ export class UpstreamMeter {
   retriesRefused = 0;
   /** Null where the configuration names the endpoints. */
   discovery: DiscoveryMeter | null = null;
+  hedges = 0;
+  hedgesWon = 0;
   failovers = 0;
 
   constructor(name: string) {

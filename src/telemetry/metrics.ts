@@ -168,6 +168,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
   });
   byUpstream('retries', (emit, meter) => emit.value(meter.labels, meter.retries));
   byUpstream('retriesRefused', (emit, meter) => emit.value(meter.labels, meter.retriesRefused));
+  byUpstream('hedges', (emit, meter) => emit.value(meter.labels, meter.hedges));
+  byUpstream('hedgesWon', (emit, meter) => emit.value(meter.labels, meter.hedgesWon));
   byUpstream('failovers', (emit, meter) => emit.value(meter.labels, meter.failovers));
   byUpstream('waiting', (emit, meter) => emit.value(meter.labels, meter.waiting));
   byUpstream('panic', (emit, meter) => emit.value(meter.labels, meter.panic ? 1 : 0));

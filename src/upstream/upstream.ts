@@ -48,6 +48,8 @@ export interface Upstream {
   readonly budget: RetryBudget;
   /** Told of the start and the end of each attempt. */
   readonly places: Places;
+  /** Calls that were sent a second time while the first was out, and those of them that were faster; since the start. */
+  readonly hedges: { sent: number; won: number };
   /** True while so few are available that checks and ejections are not believed. */
   readonly panicking: boolean;
   /** True while the breaker lets calls through and an endpoint with weight is thought to be well, though full. */
@@ -102,6 +104,7 @@ class LiveUpstream implements Upstream {
   readonly name: string;
   readonly budget: RetryBudget;
   readonly places: Places;
+  readonly hedges = { sent: 0, won: 0 };
   readonly #parts: UpstreamParts;
   readonly #refusals: Refusals;
   readonly #draining: Draining;

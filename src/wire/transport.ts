@@ -31,10 +31,13 @@ export interface Call {
 export interface CallObserver {
   /** False when `attempt` never changes the head, which then needs no copy for each try. Taken as true when absent. */
   readonly changesHead?: boolean;
-  /** Before the attempt is sent; may change the head of this attempt. */
-  attempt(head: RequestHead, to: { readonly upstream: string; readonly endpoint: string }): void;
-  /** Once an attempt has its head (status) or has failed (error). */
-  attempted(status: number, error: GatewayError | null): void;
+  /** Before the attempt is sent; may change its head. What it gives comes back with the end of the attempt. */
+  attempt(head: RequestHead, to: { readonly upstream: string; readonly endpoint: string }): unknown;
+  /**
+   * Once an attempt has its head (status) or has failed (error).
+   * @param mark what `attempt` gave: several attempts may be under way at once
+   */
+  attempted(status: number, error: GatewayError | null, mark?: unknown): void;
 }
 
 export interface Receiver {

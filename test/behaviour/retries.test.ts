@@ -4,9 +4,9 @@ import { startTestGateway } from '../kit/gateway.ts';
 import { type Handler, startOrigin, startRawOrigin } from '../kit/gateway-origin.ts';
 
 const resetting: Handler = (request) => request.socket.resetAndDestroy();
-const yaml = (urls: readonly string[], retry: string) => `
+const yaml = (urls: readonly string[], retry: string, more = '') => `
 upstreams:
-  orders: { targets: [${urls.join(', ')}], retry: { ${retry} } }
+  orders: { targets: [${urls.join(', ')}], retry: { ${retry} }${more} }
 routes: [{ name: orders, path: /**, upstream: orders }]
 `;
 
@@ -61,7 +61,7 @@ test('a service that asks for a second of quiet gets it, and one that asks for t
 test('while everything fails, retries stay within their budget, and the metrics say so', async () => {
   const failing: Handler = (_request, response) => response.writeHead(500).end();
   const [a, b] = [await startOrigin(failing), await startOrigin(failing)];
-  const gateway = await startTestGateway(yaml([a.url, b.url], 'on: [500], budget: 10%'));
+  const gateway = await startTestGateway(yaml([a.url, b.url], 'on: [500], budget: 10%', ', breaker: off'));
   for (let n = 0; n < 10; n++) await Promise.all(Array.from({ length: 20 }, () => gateway.ask('/')));
   const reached = a.reached.length + b.reached.length;
   const series = await gateway.series();
@@ -71,4 +71,37 @@ test('while everything fails, retries stay within their budget, and the metrics 
   expect(retries).toBeLessThanOrEqual(40);
   expect(retries).toBeGreaterThanOrEqual(3);
   expect(series.get('snowgate_upstream_retries_refused_total{upstream="orders"}')).toBe(200 - retries);
+});
+
+test('a GET that one endpoint is slow to answer is answered by another, and the log names who did', async () => {
+  const cut: string[] = [];
+  const slow = await startRawOrigin((socket) => {
+    socket.resume();
+    socket.on('close', () => cut.push('slow'));
+  });
+  const good = await startOrigin();
+  const gateway = await startTestGateway(yaml([slow.url, good.url], 'hedgeAfter: 100ms'));
+  for (const path of ['/1', '/2']) {
+    const answer = await gateway.ask(path);
+    expect([answer.status, answer.body]).toEqual([200, String(good.port)]);
+  }
+  const hedged = await gateway.line(({ attempts }) => attempts === 2);
+  expect(hedged).toMatchObject({ endpoint: good.endpoint, code: '-' });
+  expect(hedged.durationMs).toBeGreaterThanOrEqual(100);
+  expect(hedged.durationMs).toBeLessThan(5000);
+  // The one that lost is not left waiting.
+  await expect.poll(() => cut).toEqual(['slow']);
+  const series = await gateway.series();
+  expect(series.get('snowgate_upstream_hedges_total{upstream="orders"}')).toBe(1);
+  expect(series.get('snowgate_upstream_hedges_won_total{upstream="orders"}')).toBe(1);
+  const lost = `code="GW_HEDGE_LOST",endpoint="${slow.endpoint}",status="none",upstream="orders"`;
+  expect(series.get(`snowgate_upstream_attempts_total{${lost}}`)).toBe(1);
+});
+
+test('a POST is never sent to two endpoints at once', async () => {
+  const late: Handler = (_request, response) => void setTimeout(() => response.end('late'), 300);
+  const [a, b] = [await startOrigin(late), await startOrigin(late)];
+  const { ask } = await startTestGateway(yaml([a.url, b.url], 'hedgeAfter: 50ms'));
+  expect((await ask('/', { method: 'POST', body: 'x' })).body).toBe('late');
+  expect(a.reached.length + b.reached.length).toBe(1);
 });

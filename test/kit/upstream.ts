@@ -105,6 +105,7 @@ export const RETRY: UpstreamOptions['retry'] = {
   on: ['connect', 'reset', 503],
   budget: 0.2,
   perTryMs: null,
+  hedgeAfterMs: null,
   maxRetryAfterMs: 2000,
 };
 

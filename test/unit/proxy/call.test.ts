@@ -425,91 +425,99 @@ describe('a tunnel', () => {
   });
 });
 
-test('whatever happens in whatever order, a caller hears one end and every slot is free in the end', () => {
-  const step = fc.record({
-    what: fc.constantFrom('send', 'fail', 'answer', 'write', 'end', 'cut', 'cancel', 'wait', 'update'),
-    which: fc.nat(20),
-    code: fc.constantFrom<GatewayCode>(
-      'GW_CONNECT_REFUSED',
-      'GW_UPSTREAM_RESET',
-      'GW_UPSTREAM_STALE',
-      'GW_UPSTREAM_TIMEOUT',
-      'GW_UPSTREAM_PROTOCOL',
-    ),
-    status: fc.constantFrom(200, 404, 503),
-    method: fc.constantFrom('GET', 'POST', 'PUT'),
-  });
-  fc.assert(
-    fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-      const hands = openHands([...two, specOf('c')]);
-      const callers: { caller: Caller; flight: Flight; ends: number; cancelled: boolean }[] = [];
-      const answered = new Map<Arrival, HandBody>();
-      const over = new Set<Arrival>();
-      const slots = new Set<Slot>();
-      const running = () =>
-        hands.arrivals.filter((arrival) => !over.has(arrival) && arrival.cancelled === null);
-      const waiting = () => running().filter((arrival) => !answered.has(arrival));
-      const flowing = () => running().filter((arrival) => answered.get(arrival)?.cancelled === null);
-      const at = <T>(list: T[], which: number) => list[which % Math.max(1, list.length)];
-      const finish = (arrival: Arrival, how: (arrival: Arrival) => void) => {
-        over.add(arrival);
-        how(arrival);
-      };
+test.each([
+  ['', {}],
+  [', hedged', { hedgeAfterMs: 30, budget: 1 }],
+  [', with a limit for each try', { perTryMs: 100, on: ['connect', 'reset', 503] as const }],
+])(
+  'whatever happens in whatever order%s, a caller hears one end and every slot is free in the end',
+  (_, retry) => {
+    const step = fc.record({
+      what: fc.constantFrom('send', 'fail', 'answer', 'write', 'end', 'cut', 'cancel', 'wait', 'update'),
+      which: fc.nat(20),
+      code: fc.constantFrom<GatewayCode>(
+        'GW_CONNECT_REFUSED',
+        'GW_UPSTREAM_RESET',
+        'GW_UPSTREAM_STALE',
+        'GW_UPSTREAM_TIMEOUT',
+        'GW_UPSTREAM_PROTOCOL',
+        'GW_TIMEOUT',
+      ),
+      status: fc.constantFrom(200, 404, 503),
+      method: fc.constantFrom('GET', 'POST', 'PUT'),
+    });
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const hands = openHands([...two, specOf('c')], retry);
+        const callers: { caller: Caller; flight: Flight; ends: number; cancelled: boolean }[] = [];
+        const answered = new Map<Arrival, HandBody>();
+        const over = new Set<Arrival>();
+        const slots = new Set<Slot>();
+        const running = () =>
+          hands.arrivals.filter((arrival) => !over.has(arrival) && arrival.cancelled === null);
+        const waiting = () => running().filter((arrival) => !answered.has(arrival));
+        const flowing = () => running().filter((arrival) => answered.get(arrival)?.cancelled === null);
+        const at = <T>(list: T[], which: number) => list[which % Math.max(1, list.length)];
+        const finish = (arrival: Arrival, how: (arrival: Arrival) => void) => {
+          over.add(arrival);
+          how(arrival);
+        };
 
-      for (const { what, which, code, status, method } of steps) {
-        for (const slot of hands.upstream.slots) slots.add(slot);
-        const [held, flow, known] = [at(waiting(), which), at(flowing(), which), at(callers, which)];
-        if (what === 'send') {
-          const caller = new Caller();
-          const entry = { caller, flight: { cancel() {} } as Flight, ends: 0, cancelled: false };
-          const [end, fail] = [caller.end.bind(caller), caller.fail.bind(caller)];
-          caller.end = () => {
-            entry.ends++;
-            end();
-          };
-          caller.fail = (error) => {
-            entry.ends++;
-            fail(error);
-          };
-          callers.push(entry);
-          const body = method === 'GET' ? null : bodyOf('some', 'bytes');
-          entry.flight = hands.call.send(callOf(caller, headOf(method), { body }), caller);
-        } else if (what === 'fail' && held !== undefined) {
-          finish(held, () => held.to.fail(gatewayError(code)));
-        } else if (what === 'answer' && held !== undefined) {
-          answered.set(held, held.answer(status));
-        } else if (what === 'write' && flow !== undefined) {
-          answered.get(flow)!.into!.write(Buffer.alloc(9000));
-        } else if (what === 'end' && flow !== undefined) {
-          finish(flow, () => answered.get(flow)!.into!.end(null));
-        } else if (what === 'cut' && flow !== undefined) {
-          finish(flow, () => answered.get(flow)!.into!.fail(gatewayError('GW_UPSTREAM_CUT')));
-        } else if (what === 'cancel' && known !== undefined) {
-          known.cancelled = true;
-          known.flight.cancel(LEFT);
-        } else if (what === 'wait') {
-          hands.clock.advance(which * 10);
-        } else if (what === 'update') {
-          const specs = [specOf('a', 1 + (which % 3)), specOf('b'), specOf('c')];
-          hands.upstream.update(specs.slice(which % 2));
+        for (const { what, which, code, status, method } of steps) {
+          for (const slot of hands.upstream.slots) slots.add(slot);
+          const [held, flow, known] = [at(waiting(), which), at(flowing(), which), at(callers, which)];
+          if (what === 'send') {
+            const caller = new Caller();
+            const entry = { caller, flight: { cancel() {} } as Flight, ends: 0, cancelled: false };
+            const [end, fail] = [caller.end.bind(caller), caller.fail.bind(caller)];
+            caller.end = () => {
+              entry.ends++;
+              end();
+            };
+            caller.fail = (error) => {
+              entry.ends++;
+              fail(error);
+            };
+            callers.push(entry);
+            const body = method === 'GET' ? null : bodyOf('some', 'bytes');
+            entry.flight = hands.call.send(callOf(caller, headOf(method), { body }), caller);
+          } else if (what === 'fail' && held !== undefined) {
+            finish(held, () => held.to.fail(gatewayError(code)));
+          } else if (what === 'answer' && held !== undefined) {
+            answered.set(held, held.answer(status));
+          } else if (what === 'write' && flow !== undefined) {
+            answered.get(flow)!.into!.write(Buffer.alloc(9000));
+          } else if (what === 'end' && flow !== undefined) {
+            finish(flow, () => answered.get(flow)!.into!.end(null));
+          } else if (what === 'cut' && flow !== undefined) {
+            finish(flow, () => answered.get(flow)!.into!.fail(gatewayError('GW_UPSTREAM_CUT')));
+          } else if (what === 'cancel' && known !== undefined) {
+            known.cancelled = true;
+            known.flight.cancel(LEFT);
+          } else if (what === 'wait') {
+            hands.clock.advance(which * 10);
+          } else if (what === 'update') {
+            const specs = [specOf('a', 1 + (which % 3)), specOf('b'), specOf('c')];
+            hands.upstream.update(specs.slice(which % 2));
+          }
+          for (const slot of slots) expect(slot.inFlight).toBeGreaterThanOrEqual(0);
         }
-        for (const slot of slots) expect(slot.inFlight).toBeGreaterThanOrEqual(0);
-      }
 
-      // All that is still open comes to its end.
-      for (let turn = 0; turn < 10; turn++) {
-        for (const arrival of waiting())
-          finish(arrival, () => arrival.to.fail(gatewayError('GW_UPSTREAM_PROTOCOL')));
-        for (const arrival of flowing()) finish(arrival, () => answered.get(arrival)!.into!.end(null));
-        for (const slot of hands.upstream.slots) slots.add(slot);
-        hands.clock.advance(500);
-      }
-      for (const slot of slots) expect(slot.inFlight).toBe(0);
-      for (const { ends, cancelled } of callers) {
-        if (cancelled) expect(ends).toBeLessThanOrEqual(1);
-        else expect(ends).toBe(1);
-      }
-    }),
-    { numRuns: 300 },
-  );
-});
+        // All that is still open comes to its end.
+        for (let turn = 0; turn < 10; turn++) {
+          for (const arrival of waiting())
+            finish(arrival, () => arrival.to.fail(gatewayError('GW_UPSTREAM_PROTOCOL')));
+          for (const arrival of flowing()) finish(arrival, () => answered.get(arrival)!.into!.end(null));
+          for (const slot of hands.upstream.slots) slots.add(slot);
+          hands.clock.advance(500);
+        }
+        for (const slot of slots) expect(slot.inFlight).toBe(0);
+        for (const { ends, cancelled } of callers) {
+          if (cancelled) expect(ends).toBeLessThanOrEqual(1);
+          else expect(ends).toBe(1);
+        }
+      }),
+      { numRuns: 300 },
+    );
+  },
+);

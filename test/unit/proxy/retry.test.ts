@@ -1,6 +1,6 @@
 /** What may be sent again, and how long a Retry-After asks to wait. */
 import { expect, test } from 'vitest';
-import { isRepeatable, retryAfterMs, spreadMs } from '../../../src/proxy/retry.ts';
+import { isRepeatable, pauseMs, retryAfterMs } from '../../../src/proxy/retry.ts';
 import { createSeededRandom } from '../../kit/clock.ts';
 import { fieldsOf } from '../../kit/proxy.ts';
 import { headOf } from '../../kit/upstream.ts';
@@ -43,7 +43,8 @@ test('two of them, or none, ask for nothing', () => {
 
 test('a wait that was asked for is never cut short, and spread over a quarter more', () => {
   const random = createSeededRandom(3);
-  const waits = Array.from({ length: 1000 }, () => spreadMs(1000, random));
+  const asked = { elsewhere: true, askedMs: 1000, before: 0 };
+  const waits = Array.from({ length: 1000 }, () => pauseMs(asked, random));
   expect(Math.min(...waits)).toBeGreaterThanOrEqual(1000);
   expect(Math.max(...waits)).toBeLessThanOrEqual(1250);
   expect(new Set(waits.map(Math.round)).size).toBeGreaterThan(100);
