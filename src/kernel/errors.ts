@@ -247,7 +247,7 @@ export const KINDS = {
     'connection_read_timeout',
     'The upstream fell silent in the middle of its answer.',
   ),
-  GW_HEDGE_LOST: kind(499, 'gateway', 'never', null, 'Another endpoint answered first.'),
+  GW_HEDGE_LOST: kind(503, 'gateway', 'never', null, 'Another endpoint answered first.'),
   GW_UPGRADE_FAILED: kind(
     502,
     'upstream',
