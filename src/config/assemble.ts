@@ -10,6 +10,7 @@ import type { Report } from './report.ts';
 import { readRoute } from './routes.ts';
 import type { RootInput } from './schema.ts';
 import type { Scope } from './scope.ts';
+import { readShed } from './shed.ts';
 import type { Address, AdminAddress, Config, PluginUses, RegistryConfig, Route, Upstream } from './types.ts';
 import { readUpstream } from './upstreams.ts';
 
@@ -162,6 +163,7 @@ const rootConfig = (
     connections: root.limits.connections,
   },
   log: root.log,
+  shed: readShed(root.shed),
   shutdown: { graceMs: root.shutdown.grace, delayMs: root.shutdown.delay },
 });
 

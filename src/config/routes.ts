@@ -186,6 +186,7 @@ export function readRoute(scope: RouteScope, part: Part<RouteInput>, at: number)
     websocket: readWebSocket(input),
     bodyBytes: input.body ?? input.limits.body ?? scope.bodyBytes,
     allow: [...new Set(input.allow)],
+    priority: input.priority,
     plugins: readPlugins(report, input.plugins, [...path, 'plugins']),
     line: placeAt(report.source, spotAt(report.root, path).spot.value).line,
     configPath: path,

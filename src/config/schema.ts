@@ -24,6 +24,7 @@ import { discoverSchema, registriesSchema } from './registries/schema.ts';
 import { resilienceShape } from './resilience.ts';
 import { retry } from './retry.ts';
 import { choice, oneOrMany, section, table } from './shapes.ts';
+import { priority, shed } from './shed.ts';
 import { tls } from './tls.ts';
 import { trafficShape } from './traffic-schema.ts';
 import { websocketShape } from './websocket.ts';
@@ -140,6 +141,7 @@ export const routeSchema = section({
     .describe('Ambiguous paths that this route takes all the same.'),
   ...trafficShape,
   ...websocketShape,
+  priority,
   plugins,
 });
 
@@ -238,6 +240,7 @@ export const rootShape = {
   })
     .prefault({})
     .describe('What is logged.'),
+  shed: shed.prefault({}).describe('What is refused while the gateway cannot keep up.'),
   shutdown: section({
     grace: duration(0).prefault('25s').describe('How long requests in flight may go on after SIGTERM.'),
     delay: duration(0)

@@ -4,6 +4,7 @@ import type { Aggregate } from './aggregate-types.ts';
 import type { RedisConfig } from './redis-place.ts';
 import type { Resilience } from './resilience-options.ts';
 import type { Retry } from './retry.ts';
+import type { Priority, ShedOptions } from './shed.ts';
 import type { Traffic } from './traffic-options.ts';
 import type { WebSocketOptions } from './websocket-options.ts';
 
@@ -165,6 +166,7 @@ export interface Route extends Traffic {
   readonly websocket: WebSocketOptions;
   readonly bodyBytes: number;
   readonly allow: readonly RouteAllowance[];
+  readonly priority: Priority;
   readonly plugins: PluginUses;
   /** Line in the file, from 1; 0 when unknown. */
   readonly line: number;
@@ -199,6 +201,7 @@ export interface Config {
     readonly connections: number;
   };
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error'; readonly access: boolean };
+  readonly shed: ShedOptions;
   readonly shutdown: { readonly graceMs: number; readonly delayMs: number };
   /** By name; null prototype. */
   readonly registries: Readonly<Record<string, RegistryConfig>>;

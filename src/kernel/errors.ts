@@ -117,6 +117,13 @@ export const KINDS = {
     'connection_limit_reached',
     'The gateway has as many connections as it may.',
   ),
+  GW_SHED: kind(
+    503,
+    'gateway',
+    'never',
+    'proxy_internal_response',
+    'The gateway has more to do than it can.',
+  ),
   GW_STOPPING: kind(503, 'gateway', 'never', 'proxy_internal_response', 'The gateway is shutting down.'),
   GW_NOT_READY: kind(
     503,

@@ -17,6 +17,7 @@ import type { Closing, Downstream } from '../wire/downstream.ts';
 import { type Ending, ExchangeOutcome } from './exchange-outcome.ts';
 import type { LiveRoute } from './live-route.ts';
 import type { LiveTarget } from './live-target.ts';
+import type { Shedder } from './shedder.ts';
 import type { Snapshot } from './snapshot.ts';
 
 export interface DispatchParts {
@@ -26,6 +27,7 @@ export interface DispatchParts {
   readonly metrics: Metrics;
   readonly accessLog: AccessLog;
   readonly log: Logger;
+  readonly shedder: Shedder;
 }
 
 const NO_PARAMS: Params = Object.freeze(Object.create(null) as Record<string, string>);
@@ -50,7 +52,8 @@ export class Dispatcher {
     const route = match.kind === 'found' ? snapshot.routes[match.index]! : snapshot.fallback;
     const x = this.#begin(down, route, match);
     const error = this.#faultOf(x, match, route);
-    if (error === null) this.#guard(x, route);
+    if (this.#parts.shedder.refuses(route.priority)) this.#reply(x, shedReply());
+    else if (error === null) this.#guard(x, route);
     // Plugins of global scope see what finds no route, so that scans meet the same limits as the rest.
     else if (error.code === 'GW_NO_ROUTE') this.#guard(x, null);
     else this.#reply(x, replyFor(error, match));
@@ -190,6 +193,12 @@ export class Dispatcher {
     route.leave();
   }
 }
+
+const shedReply = (): Reply => {
+  const reply = errorReply(gatewayError('GW_SHED'));
+  reply.fields['retry-after'] = '1';
+  return reply;
+};
 
 const replyFor = (error: GatewayError, match: Match): Reply => {
   const reply = errorReply(error);

@@ -4,6 +4,7 @@ import type { Issue } from '../config/issues.ts';
 import type { Loaded } from '../config/load.ts';
 import { type FileWatch, watchFiles } from '../config/watch.ts';
 import { keepAlive } from '../kernel/keep-alive.ts';
+import { memoryUsed } from '../kernel/memory.ts';
 import { PushRegistry } from '../registry/push.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import type { Downstream } from '../wire/downstream.ts';
@@ -15,6 +16,7 @@ import type { Plan } from './plan.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type ReadPlan, readPlan } from './read-plan.ts';
 import { Registrations } from './registrations.ts';
+import { Shedder } from './shedder.ts';
 import { retire, type Snapshot } from './snapshot.ts';
 import { createTracing, type Tracing } from './tracing.ts';
 import { Turns } from './turns.ts';
@@ -86,6 +88,7 @@ interface Ready {
 class LiveGateway implements Gateway {
   readonly #options: GatewayOptions;
   readonly #estate: Estate;
+  readonly #shedder: Shedder;
   readonly listeners: Listeners;
   readonly #registrations: Registrations;
   readonly #turns = new Turns(() => this.#turn());
@@ -100,6 +103,7 @@ class LiveGateway implements Gateway {
     this.#options = options;
     this.#estate = createEstate(options);
     this.#registrations = new Registrations({ ...options, registries: this.#estate.registries });
+    this.#shedder = new Shedder({ clock: options.clock, log: options.log, memoryUsed });
     this.listeners = createListeners({
       clock: options.clock,
       wheel: this.#estate.wheel,
@@ -129,6 +133,7 @@ class LiveGateway implements Gateway {
     } catch (error) {
       this.#stopping = Promise.resolve();
       this.#watcher.close();
+      this.#shedder.close();
       await this.#estate.close();
       throw error;
     }
@@ -140,14 +145,15 @@ class LiveGateway implements Gateway {
     const why: string[] = [];
     if (this.#stopping !== null) why.push('the gateway is stopping');
     if (!this.snapshot.tracing.ready) why.push('no trace IDs can be made: the clock went backwards');
-    const trouble = this.snapshot.redis?.trouble ?? null;
-    return { ready: why.length === 0, why, degraded: trouble === null ? [] : [trouble] };
+    const troubles = [this.snapshot.redis?.trouble ?? null, this.#shedder.trouble];
+    return { ready: why.length === 0, why, degraded: troubles.filter((each) => each !== null) };
   }
 
   measure(): void {
     const { metrics } = this.#options;
     const { redis } = this.snapshot;
     measureUpstreams(this.snapshot, metrics);
+    metrics.shedding(this.#shedder.level);
     metrics.redis(redis && { up: redis.trouble === null, nodes: redis.nodes });
     for (const listener of this.listeners.open) {
       metrics.listener(listener.name).connections = listener.connections;
@@ -267,16 +273,26 @@ class LiveGateway implements Gateway {
   /** Synchronous and without a way to fail: from one request to the next all is new. */
   #commit(read: ReadPlan, { tracing, prepared, listeners }: Ready): void {
     const { metrics, accessLog, log, clock } = this.#options;
+    const shedder = this.#shedder;
     const before = this.#dispatcher?.snapshot ?? null;
     const snapshot = prepared.commit(tracing, before);
     if (this.#dispatcher !== null) this.#dispatcher.snapshot = snapshot;
     else {
       const { wheel, viaName } = this.#estate;
-      this.#dispatcher = new Dispatcher(snapshot, { clock, wheel, viaName, metrics, accessLog, log });
+      this.#dispatcher = new Dispatcher(snapshot, {
+        clock,
+        wheel,
+        viaName,
+        metrics,
+        accessLog,
+        log,
+        shedder,
+      });
     }
     this.#read = read;
     listeners.commit();
     log.setLevel(snapshot.config.log.level);
+    shedder.use(snapshot.config.shed);
     metrics.traceWorker(tracing.worker, tracing.source);
     this.#retainMetrics(snapshot);
     this.#registrations.follow(snapshot.config);
@@ -315,6 +331,7 @@ class LiveGateway implements Gateway {
     if (delayMs > 0) await new Promise<void>((resolve) => void clock.after(delayMs, resolve));
     await this.listeners.drain(graceMs);
     retire(snapshot);
+    this.#shedder.close();
     await this.#estate.close();
     log.info('the gateway has stopped');
     await accessLog.stop();

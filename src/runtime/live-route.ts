@@ -1,4 +1,5 @@
 /** A route at work, with what it holds on to for as long as a request or a tunnel runs on it. */
+import type { Priority } from '../config/shed.ts';
 import type { Lease } from '../kernel/table.ts';
 import type { Chain } from '../pipeline/chain.ts';
 import type { RouteInfo } from '../plugin.ts';
@@ -28,6 +29,7 @@ export interface LiveRouteParts {
 export class LiveRoute {
   readonly plan: PlannedRoute;
   readonly info: RouteInfo;
+  readonly priority: Priority;
   readonly chain: Chain;
   readonly split: RouteSplit | null;
   readonly rewrite: Rewrite | null;
@@ -42,6 +44,7 @@ export class LiveRoute {
   constructor(parts: LiveRouteParts) {
     this.plan = parts.plan;
     this.info = parts.plan.info;
+    this.priority = parts.plan.config?.priority ?? 'normal';
     this.chain = parts.chain;
     this.split = parts.split;
     this.rewrite = parts.rewrite;

@@ -43,6 +43,8 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
     'Redis is away and the limit says onStoreFailure: closed. /readyz and the log say why; with local the gateway limits by itself meanwhile.',
   GW_CONNECTIONS:
     'Look at snowgate_listener_connections: too many clients, connections that leak, or an attack. Raise the limit only with the memory for it.',
+  GW_SHED:
+    'The event loop is late or the memory nearly used up (snowgate_shed_level, /readyz): add gateways or processors, or look for a plugin that computes for long.',
   GW_STOPPING:
     'Normal for a moment at a shutdown. If it lasts, the load balancer keeps sending after /readyz said 503.',
   GW_NOT_READY: 'The machine’s clock went back or the worker number was lost; /readyz and the log say which.',

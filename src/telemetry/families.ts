@@ -161,6 +161,10 @@ export const FAMILIES = {
     'worker source',
     'Always 1; the worker number in trace IDs and where it came from (config, hostname, lease, random).',
   ]),
+  shedding: family('shed_level', 'gauge', [
+    '',
+    'How much is refused to keep up: to 1 that part of the requests of low priority, to 2 also of the normal ones.',
+  ]),
   redisUp: family('redis_up', 'gauge', [
     '',
     '1 while Redis answers in time, 0 while limits go on as their onStoreFailure says; absent without `redis`.',

@@ -52,6 +52,8 @@ export interface Metrics {
   started(hash: string): void;
   /** The worker number in trace IDs and where it came from. */
   traceWorker(worker: number, source: string): void;
+  /** How much is refused to keep up, 0 to 2. */
+  shedding(level: number): void;
   /** How Redis is, or null without any. */
   redis(state: RedisState | null): void;
   logDropped(lines: number): void;
@@ -112,6 +114,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   let reloadTime = 0;
   let configInfo: Labels | null = null;
   let workerInfo: Labels | null = null;
+  let shedLevel = 0;
   let redis: RedisState | null = null;
   let logDropped = 0;
   let modules = 0;
@@ -221,6 +224,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   family('traceWorker', (emit) => {
     if (workerInfo !== null) emit.value(workerInfo, 1);
   });
+  family('shedding', (emit) => emit.value({}, shedLevel));
   family('redisUp', (emit) => {
     if (redis !== null) emit.value({}, redis.up ? 1 : 0);
   });
@@ -259,6 +263,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     traceWorker(worker, source) {
       workerInfo = { worker: String(worker), source };
+    },
+    shedding(level) {
+      shedLevel = level;
     },
     redis(state) {
       redis = state;
