@@ -30,11 +30,12 @@ const portOf = async (gateway: TestGateway, headers: Record<string, string>) =>
 
 describe('ewma', () => {
   test('a slow one of three gets little', async () => {
-    const slow: Handler = (_request, response) => void setTimeout(() => response.end(), 80);
+    const slow: Handler = (_request, response) => void setTimeout(() => response.end(), 400);
     const all = await origins(slow, undefined, undefined);
     const gateway = await through(all, 'balance: ewma');
     await load(gateway, 240, 4);
-    expect(all[0]!.reached.length).toBeLessThan(240 / 10);
+    // A busy machine makes the others slow at times too, but never that slow for long.
+    expect(all[0]!.reached.length).toBeLessThan(240 / 8);
     expect(all[1]!.reached.length).toBeGreaterThan(240 / 4);
     expect(all[2]!.reached.length).toBeGreaterThan(240 / 4);
   });
