@@ -4,26 +4,21 @@ import type { ConcurrencyOptions, Resilience } from '../config/resilience-option
 import type { Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
-import { formatPercent } from '../kernel/units.ts';
 import type { PluginLogger } from '../plugin.ts';
 import type { EndpointSpec } from '../wire/endpoint.ts';
-import type { Balancer } from './balancers/balancer.ts';
-import { createBalancer } from './balancers/catalog.ts';
 import { Breaker } from './breaker.ts';
+import { Chooser, type ChooserOptions } from './chooser.ts';
 import { Draining } from './draining.ts';
 import { Health, type HealthParts } from './health.ts';
 import { Outlier } from './outlier.ts';
 import { Places } from './places.ts';
 import { createRefusals, type Refusals } from './refusals.ts';
 import { RetryBudget } from './retry-budget.ts';
-import { type EndpointTransport, type Panic, Slot, slotKey } from './slot.ts';
-import { Sticky } from './sticky.ts';
-import { Tier } from './tier.ts';
-import { Tiers } from './tiers.ts';
-import { Weights } from './weights.ts';
+import { type EndpointTransport, Slot, slotKey } from './slot.ts';
 
-export type UpstreamOptions = Pick<UpstreamConfig, 'name' | 'balance' | 'retry'> &
-  Partial<Resilience & Pick<UpstreamConfig, 'panicBelow' | 'slowStartMs' | 'zone' | 'sticky'>> & {
+export type UpstreamOptions = ChooserOptions &
+  Pick<UpstreamConfig, 'retry'> &
+  Partial<Resilience> & {
     /** The endpoints to start with; none means that `update` brings them. */
     readonly targets?: readonly EndpointSpec[];
   };
@@ -88,18 +83,6 @@ const UNLIMITED: ConcurrencyOptions = Object.freeze({
   queueTimeoutMs: 0,
 });
 
-/** The slots and who picks among them, always of one membership. */
-interface Membership {
-  readonly slots: readonly Slot[];
-  readonly tiers: Tiers;
-}
-
-/** One for the slots of the own zone, or for all where there are no zones, and one for the others. */
-interface Balancers {
-  readonly near: Balancer;
-  readonly far: Balancer;
-}
-
 class LiveUpstream implements Upstream {
   readonly name: string;
   readonly budget: RetryBudget;
@@ -108,17 +91,11 @@ class LiveUpstream implements Upstream {
   readonly #parts: UpstreamParts;
   readonly #refusals: Refusals;
   readonly #draining: Draining;
-  readonly #weights: Weights;
-  readonly #panic: Panic = { on: false };
-  /** Signs where the configuration gives nothing to sign with. */
-  readonly #ownSecret: string;
+  readonly #chooser: Chooser;
   #breaker: Breaker | null = null;
   #outlier: Outlier | null = null;
   #health: Health | null = null;
   #options: UpstreamOptions;
-  #balancers: Balancers;
-  #sticky: Sticky | null = null;
-  #members: Membership;
 
   constructor(options: UpstreamOptions, parts: UpstreamParts) {
     this.name = options.name;
@@ -127,10 +104,7 @@ class LiveUpstream implements Upstream {
     this.#refusals = createRefusals(parts.clock);
     this.#draining = new Draining(parts.clock);
     this.#options = options;
-    this.#weights = new Weights(parts.clock);
-    this.#ownSecret = Buffer.from(parts.random.bytes(32)).toString('base64');
-    this.#balancers = this.#createBalancers();
-    this.#members = this.#membership([]);
+    this.#chooser = new Chooser(options, parts);
     const slots = () => this.slots;
     this.places = new Places(options.concurrency ?? UNLIMITED, { clock: parts.clock, slots });
     this.#setKeepers(options);
@@ -150,7 +124,7 @@ class LiveUpstream implements Upstream {
   }
 
   get panicking(): boolean {
-    return this.#members.tiers.look();
+    return this.#chooser.panicking;
   }
 
   get health(): Health | null {
@@ -158,50 +132,44 @@ class LiveUpstream implements Upstream {
   }
 
   get slots(): readonly Slot[] {
-    return this.#members.slots;
+    return this.#chooser.slots;
   }
 
   get usable(): boolean {
     if (this.#breaker?.phase === 'open') return false;
-    return this.#members.slots.some((slot) => slot.available && slot.weight > 0);
+    return this.#chooser.slots.some((slot) => slot.available && slot.weight > 0);
   }
 
   pick(hash: number, tried: readonly Slot[] | null): Slot | null {
-    return this.places.full ? null : this.#members.tiers.pick(hash, tried);
+    return this.places.full ? null : this.#chooser.pick(hash, tried);
   }
 
   whyNone(): string {
-    const count = this.#members.slots.length;
+    const count = this.#chooser.slots.length;
     if (count > 0) return `${this.name}: none of its endpoints (${count}) can be used`;
     return `${this.name}: ${this.#parts.whyEmpty?.() ?? 'it has no endpoint'}`;
   }
 
   find(tag: string): Slot | null {
-    return this.#sticky === null ? null : this.#sticky.find(tag);
+    return this.places.full ? null : this.#chooser.find(tag);
   }
 
   tagOf(endpoint: string): string | null {
-    return this.#sticky === null ? null : this.#sticky.tagOf(endpoint);
+    return this.#chooser.tagOf(endpoint);
   }
 
   refused(slot: Slot): void {
     // The attempt may be of an endpoint that has been taken away since.
-    if (this.#members.slots.includes(slot)) this.#refusals.note(slot);
+    if (this.#chooser.slots.includes(slot)) this.#refusals.note(slot);
   }
 
   update(specs: readonly EndpointSpec[], options: UpstreamOptions = this.#options): void {
-    const before = this.#members.slots;
+    const before = this.#chooser.slots;
     const slots = this.#assemble(specs);
-    const sameBalance = isDeepStrictEqual(options.balance, this.#options.balance);
     this.#options = options;
     this.budget.ratio = options.retry.budget;
-    if (!sameBalance) {
-      for (const slot of slots) slot.forgetFeedback();
-      this.#balancers = this.#createBalancers();
-    }
-    this.#members = this.#membership(slots);
+    this.#chooser.update(slots, options);
     this.#setKeepers(options);
-    this.#stick(slots);
     const staying = new Set(slots);
     for (const slot of before) if (!staying.has(slot)) this.#drain(slot);
     this.#outlier?.changed();
@@ -210,8 +178,8 @@ class LiveUpstream implements Upstream {
   }
 
   async close(graceMs: number): Promise<void> {
-    const { slots } = this.#members;
-    this.#members = this.#membership([]);
+    const { slots } = this.#chooser;
+    this.#chooser.close();
     this.#refusals.clear();
     this.#setKeepers({});
     this.places.close();
@@ -229,7 +197,7 @@ class LiveUpstream implements Upstream {
     }
     if (!isDeepStrictEqual(outlier, this.#outlier?.options ?? null)) {
       this.#outlier?.close();
-      const slots = () => this.#members.slots;
+      const slots = () => this.#chooser.slots;
       this.#outlier = outlier && new Outlier(outlier, { name, clock, random, log, slots });
     }
     if (!isDeepStrictEqual(health, this.#health?.options ?? null)) {
@@ -238,13 +206,13 @@ class LiveUpstream implements Upstream {
       const probe = this.#parts.probe!;
       this.#health = health && new Health(health, { name, clock, random, log, probe, recovered });
       // Without checks nobody would ever find them healthy again.
-      if (health === null) for (const slot of this.#members.slots) slot.keepOut('unhealthy', false);
+      if (health === null) for (const slot of this.#chooser.slots) slot.keepOut('unhealthy', false);
     }
   }
 
   /** The slots of the specs, those that are there already reused; an endpoint named twice counts once. */
   #assemble(specs: readonly EndpointSpec[]): Slot[] {
-    const present = new Map(this.#members.slots.map((slot) => [slotKey(slot.spec), slot]));
+    const present = new Map(this.#chooser.slots.map((slot) => [slotKey(slot.spec), slot]));
     const wanted = new Map<string, Slot>();
     const opened: Slot[] = [];
     try {
@@ -267,47 +235,6 @@ class LiveUpstream implements Upstream {
   #drain(slot: Slot): void {
     this.#refusals.forget(slot);
     this.#draining.add(slot);
-  }
-
-  #createBalancers(): Balancers {
-    const create = () => createBalancer(this.#options.balance, this.#parts);
-    return { near: create(), far: create() };
-  }
-
-  #stick(slots: readonly Slot[]): void {
-    const { sticky = null } = this.#options;
-    if (sticky === null) this.#sticky = null;
-    else {
-      const secret = sticky.secret ?? this.#ownSecret;
-      if (this.#sticky?.secret !== secret) this.#sticky = new Sticky(this.name, secret);
-      this.#sticky.update(slots);
-    }
-  }
-
-  readonly #tellPanic = (panic: boolean, availablePart: number): void => {
-    const { log } = this.#parts;
-    const about = { upstream: this.name, available: formatPercent(Math.round(availablePart * 100) / 100) };
-    if (panic)
-      log.warn('too few endpoints are available: failed checks and ejections are not believed', about);
-    else log.info('enough endpoints are available again: checks and ejections count', about);
-  };
-
-  #membership(slots: readonly Slot[]): Membership {
-    const { balance, zone = null, panicBelow = 0, slowStartMs = 0 } = this.#options;
-    const { near, far } = this.#balancers;
-    const here = zone === null ? slots : slots.filter((slot) => slot.spec.zone === zone);
-    const zoned = here.length > 0 && here.length < slots.length;
-    const lifting = near.lift === undefined ? [] : zoned ? [near, far] : [near];
-    this.#weights.update(slots, { slowStartMs, balancers: lifting });
-    const others = zoned ? slots.filter((slot) => slot.spec.zone !== zone) : [];
-    const tiers = new Tiers(new Tier(zoned ? here : slots, near), zoned ? new Tier(others, far) : null, {
-      panic: this.#panic,
-      panicBelow,
-      byHash: balance.method === 'hash',
-      random: this.#parts.random,
-      changed: this.#tellPanic,
-    });
-    return { slots, tiers };
   }
 }
 

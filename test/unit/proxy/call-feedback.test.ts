@@ -135,6 +135,18 @@ describe('a call that knows its endpoint', () => {
     expect(host()).not.toBe('b');
   });
 
+  test('waits like any other when the whole upstream is full', () => {
+    const { arrivals, begin, upstream } = setUp('a', 'b');
+    upstream.update([specOf('a'), specOf('b')], {
+      ...upstream.options,
+      concurrency: { endpoint: 10, upstream: 1, streams: 10, queue: 5, queueTimeoutMs: 1000 },
+    });
+    const stick = upstream.tagOf('b:80');
+    begin('GET', { stick });
+    begin('GET', { stick });
+    expect(arrivals).toHaveLength(1);
+  });
+
   test('is tried elsewhere when that fails', () => {
     const { begin, arrivals, last, upstream } = setUp('a', 'b');
     begin('GET', { stick: upstream.tagOf(upstream.slots[1]!.name) });
