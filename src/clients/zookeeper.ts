@@ -258,12 +258,14 @@ export class ZooKeeperSession {
     this.#wire = null;
     this.#why = error;
     if (held) for (const listener of this.#listeners) listener.lost?.();
+    if (this.#closed) return;
     this.#reopening = this.#o.clock.after(this.#backoff.nextMs(), () => this.#open());
   }
 
   #tick(): void {
     const now = this.#o.clock.nowMs();
-    if (this.#established && now - this.#aliveMs >= this.#sessionMs)
+    // A tick early: at the next one it would be too late.
+    if (this.#established && now - this.#aliveMs >= this.#sessionMs - TICK_MS)
       this.#renew(new Error('no ZooKeeper server answered for as long as the session lasts'));
     else if (this.#connected) this.#probe(now);
     else this.#dial(now);
