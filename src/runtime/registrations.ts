@@ -14,6 +14,11 @@ interface Entry {
   readonly registered: Registered;
 }
 
+interface Wanted {
+  readonly registry: Lease<LiveRegistry>;
+  readonly register: Register;
+}
+
 export interface RegistrationsParts {
   readonly clock: Clock;
   readonly log: Logger;
@@ -55,12 +60,29 @@ export class Registrations {
   }
 
   async #change({ registries, stateDir }: Config): Promise<void> {
-    const before = this.#entries;
-    this.#entries = new Map();
-    for (const config of Object.values(registries)) {
-      if (config.register === null) continue;
+    const wanted = await this.#wanted(Object.values(registries), stateDir);
+    // Before the new ones are made: a change of weight is an entry of the same name.
+    for (const [key, entry] of this.#entries) {
+      if (wanted.has(key)) continue;
+      this.#entries.delete(key);
+      await this.#leave(entry);
+    }
+    for (const [key, { registry, register }] of wanted) {
+      if (this.#entries.has(key)) registry.release();
+      else
+        this.#entries.set(key, { registry, registered: await registry.value.registry.register!(register) });
+    }
+  }
+
+  /** What a configuration wants to enter, and where, each held open. */
+  async #wanted(registries: readonly RegistryConfig[], stateDir: string): Promise<Map<string, Wanted>> {
+    const wanted = new Map<string, Wanted>();
+    for (const config of registries) {
+      const { register } = config;
+      if (register === null) continue;
       try {
-        await this.#keep(config, config.register, { stateDir, before });
+        const registry = await this.#parts.registries.open(config, stateDir);
+        wanted.set(`${registry.value.key} ${JSON.stringify(register)}`, { registry, register });
       } catch (error) {
         this.#parts.log.error('the gateway could not be entered in a registry', {
           registry: config.name,
@@ -68,26 +90,7 @@ export class Registrations {
         });
       }
     }
-    for (const entry of before.values()) await this.#leave(entry);
-  }
-
-  /** Takes over the entry of before, or makes one. */
-  async #keep(
-    config: RegistryConfig,
-    register: Register,
-    { stateDir, before }: { readonly stateDir: string; readonly before: Map<string, Entry> },
-  ): Promise<void> {
-    const registry = await this.#parts.registries.open(config, stateDir);
-    const key = `${registry.value.key} ${JSON.stringify(register)}`;
-    const present = before.get(key);
-    if (present === undefined) {
-      const registered = await registry.value.registry.register!(register);
-      this.#entries.set(key, { registry, registered });
-      return;
-    }
-    before.delete(key);
-    this.#entries.set(key, present);
-    registry.release();
+    return wanted;
   }
 
   async #leave({ registry, registered }: Entry): Promise<void> {

@@ -1,11 +1,10 @@
 /** A gateway that enters itself in a registry: found by others while it serves, gone before it stops. */
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
+import { describeWith } from '../kit/describe-with.ts';
 import { startTestGateway, until } from '../kit/gateway.ts';
 import { startOrigin } from '../kit/gateway-origin.ts';
 import { freePorts } from '../kit/server-process.ts';
 import { startZooKeeper, ZOOKEEPER_MISSING, zooKeeperHands } from '../kit/zookeeper.ts';
-
-const title = ZOOKEEPER_MISSING === null ? 'self' : `self (skipped: ${ZOOKEEPER_MISSING})`;
 
 const begin = async () => {
   const zookeeper = await startZooKeeper();
@@ -16,7 +15,7 @@ const begin = async () => {
   return { address, hands };
 };
 
-describe.skipIf(ZOOKEEPER_MISSING !== null)(title, { timeout: 60_000 }, () => {
+describeWith('self', ZOOKEEPER_MISSING, () => {
   test('others find it, and lose no request when it stops', async () => {
     const { address } = await begin();
     const origin = await startOrigin();
@@ -81,6 +80,22 @@ routes: [{ path: /**, upstream: "http://127.0.0.1:1" }]
         return !there;
       }, `${id} to go`);
     }
+  });
+
+  test('a change of what it says of itself leaves the entry there, changed', async () => {
+    const { address, hands } = await begin();
+    const yaml = (weight: number) => `
+registries:
+  zookeeper: { address: "${address}", register: { service: gw, id: one, address: "http://127.0.0.1:1", weight: ${weight} } }
+routes: [{ path: /**, upstream: "http://127.0.0.1:1" }]
+`;
+    const gateway = await startTestGateway(yaml(1));
+    const entered = () => gateway.log.filter((line) => line.msg === 'the gateway is entered in the registry');
+    await until(() => entered().length === 1, 'an entry');
+    await gateway.edit(yaml(7));
+    await until(() => entered().length === 2, 'the changed entry');
+    expect(gateway.log.filter((line) => line.msg === 'the gateway has left the registry').length).toBe(1);
+    expect(await hands.read('/services/gw/one')).toContain('"weight":"7"');
   });
 
   test('a registry that is down keeps nobody from starting and stopping', async () => {

@@ -108,6 +108,7 @@ export interface ZooKeeperHands {
   put(path: string, data: string): Promise<void>;
   remove(path: string): Promise<void>;
   exists(path: string): Promise<boolean>;
+  read(path: string): Promise<string>;
   /** Lets nobody but `user:password` read or change it. */
   reserve(path: string, digest: string): Promise<void>;
   close(): void;
@@ -123,6 +124,8 @@ export function zooKeeperHands(address: string): ZooKeeperHands {
   const exists = async (path: string) => Boolean((await stat(path)) ?? null);
   return {
     exists,
+    read: async (path) =>
+      String(await promisify<Buffer>((done) => client.getData(path, (error, data) => done(error, data)))()),
     async put(path, data) {
       const bytes = Buffer.from(data);
       if (await exists(path))
