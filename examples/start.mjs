@@ -12,6 +12,8 @@ const service = (name, ...args) => run([`${root}examples/services/${name}.ts`, .
 
 const TRY = `Try, in another terminal:
   curl -i ${GATEWAY}/orders/7     # 200: three in four go to v1, the rest to v2
+  curl -i ${GATEWAY}/home/alice   # 200: three services, one answer
+  curl -i ${GATEWAY}/home/carol   # 200, and snowgate-partial: her banners come too late
   curl -i ${GATEWAY}/account/7    # 401: here a token is needed
   AUTH="authorization: Bearer $(npm run -s snowgate -- token --sub alice)"
   curl -i -H "$AUTH" ${GATEWAY}/account/7              # 200: the service is told who asks
@@ -29,6 +31,8 @@ const services = [
   service('orders', '9001', 'v1', '300'),
   service('orders', '9002', 'v2', '100'),
   service('echo', '9003'),
+  service('users', '9004'),
+  service('banners', '9005'),
 ];
 const gateway = run([launcher, 'start', `${root}gateway.yaml`, '--banner']);
 

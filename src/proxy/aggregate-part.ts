@@ -208,7 +208,8 @@ export class PartRun implements Receiver, Sink, CallObserver {
     const { part, shape } = this.options;
     const problem = jsonProblem(this.#text, BOUNDS);
     if (problem !== null) return gatewayError('GW_PART_INVALID', problem);
-    const answer = valueAt(this.#text, part.at);
+    // Only spaces of JSON can stand around it now.
+    const answer = valueAt(this.#text.trim(), part.at);
     if (answer === null) return gatewayError('GW_PART_INVALID', `nothing at /${part.at.join('/')}`);
     const value = shape === null ? answer : shape(answer);
     if (value === null) return gatewayError('GW_PART_INVALID', 'neither a map nor a list of maps');
