@@ -17,7 +17,7 @@ upstreams:
   orders:
     targets: { ${ENDPOINTS.map((at) => `"http://127.0.0.1:${ports.origin + at}": 1`).join(', ')} }
     timeouts: { connect: 500ms, firstByte: 1s }
-    retry: { attempts: 2 }
+    retry: { attempts: 2, on: [connect, reset, timeout, 500] }
 routes:
   - { path: /**, upstream: orders }
 `,
