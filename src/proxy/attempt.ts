@@ -3,7 +3,6 @@ import type { Clock } from '../kernel/clock.ts';
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Random } from '../kernel/random.ts';
 import { Alarm, type Wheel } from '../kernel/wheel.ts';
-import { HUNG_MS } from '../upstream/outlier.ts';
 import type { Waiter } from '../upstream/places.ts';
 import type { Slot } from '../upstream/slot.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -17,6 +16,7 @@ import { isLongLived } from './long-lived.ts';
 import { PassedBody } from './passed-body.ts';
 import { ReplayBody } from './replay-body.ts';
 import { pauseMs, type RetryPolicy, retryAfterMs } from './retry.ts';
+import { Testimony } from './testimony.ts';
 import { askBreaker, type Verdict } from './verdict.ts';
 
 export interface CallParts {
@@ -39,6 +39,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
   /** What the upstream's breaker will be told; null without one. */
   #verdict: Verdict | null = null;
   #slot: Slot | null = null;
+  readonly #testimony: Testimony;
   /** What the observer gave for the present attempt. */
   #mark: unknown = null;
   /** Made at the first failure. */
@@ -71,6 +72,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
   constructor(upstream: Upstream, call: Call, options: { parts: CallParts; policy: RetryPolicy }) {
     super();
     this.upstream = upstream;
+    this.#testimony = new Testimony(upstream);
     this.call = call;
     this.#parts = options.parts;
     this.#policy = options.policy;
@@ -152,6 +154,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     const attempt = ++this.#tries;
     let { head } = call;
     this.#slot = slot;
+    this.#testimony.of(slot);
     this.#startMs = this.#parts.clock.nowMs();
     this.#verdict?.asked(this.#startMs);
     this.#flight = null;
@@ -206,9 +209,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     }
     this.#open = false;
     this.call.observer?.attempted(head.status, null, this.#mark);
-    const { feedback } = this.#slot!;
-    if (feedback !== null) feedback.answered(this.#waitedMs(), head);
-    this.upstream.outlier?.answered(this.#slot!, head.status);
+    this.#testimony.answered(head, this.#waitedMs());
     if (this.#policy.permitsStatus(head.status, this.call.head)) {
       this.#lastError = null;
       const again = this.#choose(null, retryAfterMs(head.fields, this.#parts.clock.wallMs()));
@@ -231,7 +232,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     if (this.#done) return;
     if (this.#passed) {
       this.#verdict?.broke(reason);
-      this.upstream.outlier?.failed(this.#slot!, reason);
+      this.#testimony.broke(reason);
       this.#end();
       this.into?.fail(reason);
       return;
@@ -243,8 +244,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     this.call.observer?.attempted(0, error, this.#mark);
     if (this.#done) return;
     if (error.retry === 'unsent') this.upstream.refused(this.#slot!);
-    if (error.source === 'upstream') this.#slot!.feedback?.failed(this.#waitedMs());
-    if (error.code !== 'GW_TIMEOUT' || this.#requestSent) this.upstream.outlier?.failed(this.#slot!, error);
+    this.#testimony.failed(error, this.#waitedMs(), this.#requestSent);
     this.#lastError = error;
     const tookMs = this.#parts.clock.nowMs() - this.#startMs;
     const again = this.#policy.permits(error, this.call.head, tookMs) ? this.#choose(error, 0) : null;
@@ -321,7 +321,10 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     this.#cancelled = why;
     if (this.#alarm !== null) this.#parts.wheel.disarm(this.#alarm);
     this.#verdict?.cancelled(why);
-    if (this.#open) this.#abandoned(why);
+    if (this.#open) {
+      this.call.observer?.attempted(0, why, this.#mark);
+      this.#testimony.abandoned(why, this.#waitedMs(), this.#requestSent);
+    }
     this.#open = false;
     if (this.#waiting) this.upstream.places.giveUp(this);
     if (this.response !== null) this.response.cancel(why);
@@ -333,16 +336,9 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
   /** The answer that the caller gets begins. */
   #headCame(status: number, longLived: boolean): void {
     this.#verdict?.head(status, longLived);
-    if (longLived) this.#isStream = this.upstream.places.stream(this.#slot!);
-  }
-
-  #abandoned(why: GatewayError): void {
-    const slot = this.#slot!;
-    const waitedMs = this.#waitedMs();
-    this.call.observer?.attempted(0, why, this.#mark);
-    slot.feedback?.abandoned(waitedMs);
-    const hung = why.code === 'GW_CLIENT_LEFT' && this.#requestSent && waitedMs >= HUNG_MS;
-    if (hung) this.upstream.outlier?.hung(slot);
+    if (!longLived) return;
+    this.#isStream = this.upstream.places.stream(this.#slot!);
+    this.#testimony.whole();
   }
 
   #finish(error: GatewayError): void {
@@ -372,6 +368,7 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
 
   override end(trailers: Fields | null): void {
     if (this.#done) return;
+    this.#testimony.whole();
     this.#end();
     super.end(trailers);
   }
@@ -383,10 +380,9 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
     if (this.#done) return false;
     this.#open = false;
     this.#passed = true;
-    this.#headCame(head.status, true);
     this.call.observer?.attempted(head.status, null, this.#mark);
-    this.#slot!.feedback?.answered(this.#waitedMs(), head);
-    this.upstream.outlier?.answered(this.#slot!, head.status);
+    this.#testimony.answered(head, this.#waitedMs());
+    this.#headCame(head.status, true);
     return !this.#done;
   }
 

@@ -46,12 +46,15 @@ export class Outlier {
     this.#comparing = parts.clock.every(COMPARE_MS, () => this.#compare());
   }
 
-  /** An attempt has its head. */
-  answered(slot: Slot, status: number): void {
-    if (RULE.countsStatus(status)) {
-      this.#bad(slot, `status ${status}`);
-      return;
-    }
+  /** An attempt has its head; true when that alone is no failure. */
+  answered(slot: Slot, status: number): boolean {
+    const bad = RULE.countsStatus(status);
+    if (bad) this.#bad(slot, `status ${status}`);
+    return !bad;
+  }
+
+  /** Such an answer has come whole, or is one whose end may be hours away: a good head with half a body is none. */
+  whole(slot: Slot): void {
     slot.record.failuresInARow = 0;
     slot.record.good++;
   }

@@ -45,6 +45,21 @@ test('under one percent of errors after the first five', async () => {
   expect(series.get(`snowgate_endpoint_healthy${labels}`)).toBe(0);
 });
 
+test('good heads with half a body are failures: five in a row, and it is left alone', async () => {
+  const bad = await startOrigin((request, response) => {
+    response.writeHead(200, { 'content-length': '100' });
+    response.write('half', () => request.socket.resetAndDestroy());
+  });
+  const good = [await startOrigin(), await startOrigin()];
+  const gateway = await startTestGateway(yamlOf([bad.url, good[0]!.url, good[1]!.url]).replace('1s', '30s'));
+  let cut = 0;
+  for (let n = 0; n < 100; n++) if (!(await gateway.ask('/')).whole) cut++;
+  expect(cut).toBe(5);
+  expect((await gateway.logged('an endpoint is ejected')).why).toBe(
+    '5 failures in a row, the last: GW_UPSTREAM_CUT',
+  );
+});
+
 test('the only endpoint is never ejected, and of two one stays', async () => {
   const origins = [0, 1].map(() => startOrigin((_, response) => response.writeHead(500).end()));
   const [a, b] = await Promise.all(origins);

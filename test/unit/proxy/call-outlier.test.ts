@@ -26,21 +26,21 @@ const setUp = () => {
 test('each attempt speaks for its own endpoint', () => {
   const { begin, last, told } = setUp();
   begin().arrival.to.fail(gatewayError('GW_UPSTREAM_RESET'));
-  last().answer(200);
+  last().answer(200).into!.end(null);
   expect(told()).toEqual([0, 1, 1, 0]);
 });
 
 test('a status that is tried again counts like any other', () => {
   const { begin, last, told } = setUp();
   begin().arrival.answer(503);
-  last().answer(404);
+  last().answer(404).into!.end(null);
   expect(told()).toEqual([0, 1, 1, 0]);
 });
 
-test('a body that breaks off takes the success back', () => {
+test('a good head with a body that breaks off is a failure, and no success before it', () => {
   const { begin, told } = setUp();
   begin().arrival.answer(200).into!.fail(gatewayError('GW_UPSTREAM_CUT'));
-  expect(told()).toEqual([1, 1, 0, 0]);
+  expect(told()).toEqual([0, 1, 0, 0]);
 });
 
 test('a client that leaves counts only after a wait', () => {
@@ -63,6 +63,14 @@ test('nothing is told of an endpoint that still waits for the request', () => {
   const late = begin({ body: new HandBody() });
   late.arrival.call.body!.read(new RecordSink());
   late.arrival.to.fail(gatewayError('GW_TIMEOUT'));
+  expect(told()).toEqual([0, 0, 0, 0]);
+});
+
+test('a client that leaves in the middle of a body says nothing about the endpoint', () => {
+  const { begin, told } = setUp();
+  const { arrival, flight } = begin();
+  arrival.answer(200);
+  flight.cancel(LEFT);
   expect(told()).toEqual([0, 0, 0, 0]);
 });
 

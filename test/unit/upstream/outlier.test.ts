@@ -36,7 +36,8 @@ const setUp = (size: number, options: Partial<OutlierOptions> = {}, chance = 0) 
       for (let n = 0; n < count; n++) upstream.outlier!.failed(slot, RESET);
     },
     succeed(slot: Slot, count = 1) {
-      for (let n = 0; n < count; n++) upstream.outlier!.answered(slot, 200);
+      for (let n = 0; n < count; n++)
+        if (upstream.outlier!.answered(slot, 200)) upstream.outlier!.whole(slot);
     },
     ejected: () =>
       upstream.slots
