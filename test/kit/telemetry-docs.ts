@@ -116,6 +116,11 @@ groups:
         labels: { severity: page }
         annotations:
           summary: 'The circuit breaker of {{ $labels.upstream }} is open: its requests are answered with 503'
+      - alert: SnowgateRegistryStale
+        expr: snowgate_registry_age_seconds > 60
+        labels: { severity: ticket }
+        annotations:
+          summary: 'The registry {{ $labels.registry }} fails; {{ $labels.upstream }} runs on an old list'
       - alert: SnowgateLogDropped
         expr: rate(snowgate_access_log_dropped_lines_total[5m]) > 0
         labels: { severity: ticket }
