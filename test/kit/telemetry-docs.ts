@@ -229,7 +229,7 @@ export function adminPage(): string {
     table(['resource', 'token', 'what it gives'], rows),
     '## Who may ask',
     'On a loopback address (`127.0.0.1`, `::1`) everyone on the machine may ask for everything. At any other address the resources marked “yes” need a token, and are refused (403) where none is set; probes and metrics are always open.',
-    fence('yaml', 'admin: { address: 0.0.0.0:8081, token: "${ADMIN_TOKEN}" }'),
+    fence('yaml', `admin: { address: 0.0.0.0:8081, token: "\${ADMIN_TOKEN}" }`),
     fence('sh', 'curl -H "authorization: Bearer $TOKEN" http://10.0.0.5:8081/routes'),
     'Web pages that a user of the machine happens to visit are kept out: on a loopback address the Host must be `localhost` or an IP address (421), an Origin of another page is refused (403), and a POST needs `content-type: application/json`, the header `x-snowgate: 1` or a token (415).',
     fence('sh', "curl -X POST -H 'x-snowgate: 1' http://127.0.0.1:8081/reload"),
