@@ -1,15 +1,8 @@
 /** Lets in whoever brings a good JSON Web Token of an issuer that is trusted. */
-import {
-  compileValue,
-  definePlugin,
-  type Exchange,
-  type Principal,
-  refuse,
-  valueText,
-} from 'snowgate/plugin';
+import { definePlugin, type Exchange, type Principal, refuse, valueText } from 'snowgate/plugin';
 import { bearerChallenge, invalidToken } from './_auth/bearer.ts';
 import { type Problem, problem, scopesOf } from './_auth/claims.ts';
-import { compileForward, wordOf } from './_auth/forward.ts';
+import { compileClaim, compileForward } from './_auth/forward.ts';
 import { type Issuer, NoKeys } from './_auth/issuer.ts';
 import { jwtConfig, openIssuers } from './_auth/jwt-config.ts';
 import type { Keys } from './_auth/keys.ts';
@@ -25,7 +18,8 @@ interface Remembered {
   readonly untilMs: number;
 }
 
-const UNKNOWN_ISSUER = problem('issuer', 'the token is of an issuer that is not trusted here');
+const unknownIssuer = (iss: unknown): Problem =>
+  problem('issuer', 'the token is of an issuer that is not trusted here', iss);
 const NO_SUBJECT = problem('subject', 'the token names no subject');
 
 export default definePlugin({
@@ -37,19 +31,19 @@ export default definePlugin({
     const { clock } = host;
     const place = compilePlaces(config.from);
     const forwarding = compileForward(config.forward, host.instance);
-    const readSubject = compileValue(wordOf(config.subject));
+    const readSubject = compileClaim(config.subject);
     const verified = new Verified<Remembered>(config.cache);
     const issuers = await openIssuers(config, host);
     const refused = host.counter('jwt_refused', 'Tokens that were not taken.', ['reason']);
 
-    const reject = ({ reason, text }: Problem) => {
+    const reject = ({ reason, text, detail }: Problem) => {
       refused.add(1, { reason });
-      return invalidToken(realm, text);
+      return invalidToken(realm, text, detail);
     };
 
     const principalOf = (claims: ReadToken['claims']): Principal | null => {
       const known = { id: '', claims, scopes: scopesOf(claims), by: host.instance };
-      const id = valueText(readSubject({ principal: known } as unknown as Exchange)) ?? '';
+      const id = valueText(readSubject(known)) ?? '';
       return id === '' ? null : freeze({ ...known, id });
     };
 
@@ -96,7 +90,7 @@ export default definePlugin({
         if (typeof read === 'string') return reject(problem('malformed', read));
         const { iss } = read.claims;
         const issuer = typeof iss === 'string' ? issuers.byName.get(iss) : undefined;
-        return issuer === undefined ? reject(UNKNOWN_ISSUER) : verify(x, token, read, issuer);
+        return issuer === undefined ? reject(unknownIssuer(iss)) : verify(x, token, read, issuer);
       },
       request(x) {
         if (!forwardToken) place.strip(x.request);

@@ -11,9 +11,12 @@ export const realm = z
 /** `Bearer realm="…"`: no error where nothing was shown. */
 export const bearerChallenge = (name: string): string => `Bearer realm="${name}"`;
 
-/** 401 for a token that was shown and is not good. */
-export function invalidToken(name: string, text: string): Reply {
-  return refuse('GW_UNAUTHENTICATED', text, {
+/**
+ * 401 for a token that was shown and is not good.
+ * @param text for the client, without quotes; the log has `detail` beside it
+ */
+export function invalidToken(name: string, text: string, detail: string): Reply {
+  return refuse('GW_UNAUTHENTICATED', detail === '' ? text : `${text}: ${detail}`, {
     'www-authenticate': `${bearerChallenge(name)}, error="invalid_token", error_description="${text}"`,
   });
 }

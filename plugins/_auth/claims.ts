@@ -1,7 +1,7 @@
 /** What a token must say of itself to be taken: when, for whom and of what type (RFC 7519 section 4.1, RFC 8725). */
 import type { ReadToken } from './token.ts';
 
-/** Why a token is not taken: `reason` for the metrics, `text` for the client. */
+/** Why a token is not taken: `reason` for the metrics, `text` for the client, `detail` for the log. */
 export interface Problem {
   readonly reason:
     | 'malformed'
@@ -14,9 +14,14 @@ export interface Problem {
     | 'key'
     | 'signature';
   readonly text: string;
+  /** What the token said instead, or ''. */
+  readonly detail: string;
 }
 
-export const problem = (reason: Problem['reason'], text: string): Problem => ({ reason, text });
+/** @param said what the token says where it should say something else, for the log; undefined for nothing */
+export function problem(reason: Problem['reason'], text: string, said?: unknown): Problem {
+  return { reason, text, detail: said === undefined ? '' : JSON.stringify(said).slice(0, 200) };
+}
 
 export interface ClaimRules {
   /** Null: any; empty: only tokens that name none. */
@@ -48,7 +53,8 @@ const audiencesOf = (aud: unknown): readonly string[] | null => {
 /** Gives what is wrong, or null. Signature and issuer are not looked at. */
 export function checkClaims(token: ReadToken, rules: ClaimRules, nowMs: number): Problem | null {
   const { typ, claims } = token;
-  if (typ !== undefined && !rules.types.has(typ)) return problem('type', 'the token is of the wrong type');
+  if (typ !== undefined && !rules.types.has(typ))
+    return problem('type', 'the token is of the wrong type', typ);
   const time = checkTimes(claims, rules.skewMs, nowMs);
   if (time !== null) return problem('time', time);
   const named = audiencesOf(claims.aud);
@@ -57,7 +63,7 @@ export function checkClaims(token: ReadToken, rules: ClaimRules, nowMs: number):
   if (audiences === null) return null;
   // Without an audience of our own, a token that is meant for somebody is not meant for us (RFC 7519 section 4.1.3).
   const fits = audiences.size === 0 ? named.length === 0 : named.some((name) => audiences.has(name));
-  return fits ? null : problem('audience', 'the token is for another audience');
+  return fits ? null : problem('audience', 'the token is for another audience', named);
 }
 
 /** The scopes that a token grants: `scope` (RFC 8693 section 4.2) or `scp`, as text or as a list. */

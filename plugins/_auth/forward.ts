@@ -1,5 +1,5 @@
 /** Tells the upstream who asked, by headers that no client can forge. */
-import { compileValue, type Exchange, type RequestHead, valueText, z } from 'snowgate/plugin';
+import { compileValue, type Exchange, type Principal, type RequestHead, valueText, z } from 'snowgate/plugin';
 
 /** They frame the message, name its target, or are set by the gateway itself. */
 const RESERVED = new Set([
@@ -34,6 +34,20 @@ export const headerName = z
 /** The word that stands for a claim: `sub`, `realm_access.roles` and `["https://x/roles"]` are ways to write one. */
 export const wordOf = (claim: string): string =>
   claim.startsWith('[') ? `claims${claim}` : `claims.${claim}`;
+
+/** What words look at where there is no request yet. */
+const NO_REQUEST = {
+  client: { address: '', scheme: 'http' },
+  route: { name: '' },
+  params: {},
+  received: { method: '', scheme: 'http', authority: '', path: '', query: '', fields: {} },
+} as const;
+
+/** Reads a claim of somebody who isn't the request's principal yet. */
+export function compileClaim(claim: string): (principal: Principal) => unknown {
+  const read = compileValue(wordOf(claim));
+  return (principal) => read({ ...NO_REQUEST, principal });
+}
 
 /** A setting that names a claim. */
 export const claimPath = z.string().superRefine((claim, context) => {

@@ -16,8 +16,10 @@ export interface IssuerParts {
 /** The issuer publishes its keys, and none could be had so far. */
 export class NoKeys extends Error {}
 
-const UNKNOWN_KEY = problem('key', 'the token is signed with a key that is not known');
-const WRONG_ALGORITHM = problem('algorithm', 'the token is signed with an algorithm that is not taken');
+const unknownKey = ({ kid }: ReadToken): Problem =>
+  problem('key', 'the token is signed with a key that is not known', kid);
+const wrongAlgorithm = ({ alg }: ReadToken): Problem =>
+  problem('algorithm', 'the token is signed with an algorithm that is not taken', alg);
 const WRONG_SIGNATURE = problem('signature', 'the signature of the token is wrong');
 
 const verifies = async (token: string, alg: string, key: VerifyKey): Promise<boolean> => {
@@ -58,12 +60,14 @@ export class Issuer {
     const { rules, algorithms, keys } = this.#parts;
     const wrong = checkClaims(read, rules, nowMs);
     if (wrong !== null) return wrong;
-    if (algorithms !== null && !algorithms.has(read.alg)) return WRONG_ALGORITHM;
+    if (algorithms !== null && !algorithms.has(read.alg)) return wrongAlgorithm(read);
     const first = this.keys;
-    const found = first === null ? UNKNOWN_KEY : await verify(token, read, first);
+    const found = first === null ? unknownKey(read) : await verify(token, read, first);
     // Newer keys can only help a token whose key is not known, or that doesn't name one.
-    const mayHelp = found === UNKNOWN_KEY || (found === WRONG_SIGNATURE && read.kid === undefined);
-    if (!mayHelp || !('current' in keys)) return found;
+    const isOpen =
+      'reason' in found &&
+      (found.reason === 'key' || (found.reason === 'signature' && read.kid === undefined));
+    if (!isOpen || !('current' in keys)) return found;
     await keys.renew(read.kid ?? '');
     const second = this.keys;
     if (second === null) throw new NoKeys(this.name);
@@ -71,11 +75,12 @@ export class Issuer {
   }
 }
 
-async function verify(token: string, { alg, kid }: ReadToken, keys: Keys): Promise<Keys | Problem> {
+async function verify(token: string, read: ReadToken, keys: Keys): Promise<Keys | Problem> {
+  const { alg, kid } = read;
   const candidates = keys.find(kid, alg);
   for (const key of candidates) if (await verifies(token, alg, key)) return keys;
   if (candidates.length > 0) return WRONG_SIGNATURE;
   // A key that is known and for something else, or an algorithm that no key could have: no other keys are asked for.
   const isOpen = kid === undefined ? keys.algorithms.has(alg) : isPublic(alg) && !keys.names(kid);
-  return isOpen ? UNKNOWN_KEY : WRONG_ALGORITHM;
+  return isOpen ? unknownKey(read) : wrongAlgorithm(read);
 }

@@ -20,6 +20,7 @@ import { exchangeOf, type Judged, judge, type Verdict } from './verdicts.ts';
 interface Options {
   readonly config: string;
   readonly header: Fields;
+  readonly policies?: boolean;
   readonly token?: string;
   readonly from: string;
   readonly json?: boolean;
@@ -216,8 +217,8 @@ export function explainCommand(): Command {
     .summary('tell which way a request would go, and why')
     .description(
       'Tells which route a request would match and why the others not, the plugins in their order, the upstream\n' +
-        'and endpoints with their shares, and the time limits. With --token, what the plugins that let in and keep\n' +
-        'out would say to it. Nothing is sent upstream. Exit code 1 when no route takes it, or a plugin does not.',
+        'and endpoints with their shares, and the time limits. With --policies, what the plugins that let in and\n' +
+        'keep out would do with it. Nothing is sent upstream. Exit code 1 when no route takes it, or a plugin does not.',
     )
     .argument('<method>', 'GET, POST, …')
     .argument('<url>', 'a URL, or a path such as /orders/7?v=2')
@@ -227,7 +228,8 @@ export function explainCommand(): Command {
       collectHeader,
       createFields(),
     )
-    .option('--token <token>', 'show this as the bearer token')
+    .option('--policies', 'say what the plugins that let in and keep out would do')
+    .option('--token <token>', 'the same, with this as the bearer token')
     .option('--from <address>', "the client's address", '127.0.0.1')
     .option('-c, --config <file>', 'the configuration', DEFAULT_FILE)
     .option('--json', 'print JSON')
@@ -236,7 +238,7 @@ export function explainCommand(): Command {
       let judged: Judged | null = null;
       let exchange: LiveExchange | null = null;
       const { plan } = await readGood(options.config, async (planned, { routes }) => {
-        if (options.token === undefined) return;
+        if (options.token === undefined && options.policies !== true) return;
         const match = createRouter(planned.config.routes).match(head);
         if (match.kind !== 'found') return;
         const { chain, info, slotCount } = routes[match.index]!;

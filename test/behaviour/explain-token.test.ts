@@ -59,6 +59,14 @@ routes:
     verdicts: [{ plugin: 'ip-filter', status: 403, why: 'address 10.0.0.1' }],
   });
   expect(await explain('/open', '--token', token)).toEqual({ code: 0, principal: null, verdicts: [] });
+  expect(await explain('/orders/alice', '--policies', '-H', `authorization: Bearer ${token}`)).toMatchObject({
+    code: 0,
+    principal: { id: 'alice' },
+  });
+  expect(await explain('/orders/alice', '--policies')).toMatchObject({
+    code: 1,
+    verdicts: [filter, { ...jwt, why: 'no token' }, { status: 401, why: 'no credential for jwt' }],
+  });
   const shown = await run([
     'explain',
     'GET',

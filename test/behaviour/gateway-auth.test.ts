@@ -62,6 +62,13 @@ routes:
   expect(await line((each) => each.principal === 'alice')).toMatchObject({ path: '/orders/7', status: 200 });
   expect(await line((each) => each.detail === 'no credential for jwt')).toMatchObject({ status: 401 });
   expect(await line((each) => each.detail === 'the token is malformed')).toMatchObject({ status: 401 });
+  const elsewhere = await signToken(key, goodClaims(Date.now(), { aud: ['billing'] }));
+  expect((await ask('/orders/7', { headers: bearer(elsewhere) })).headers['www-authenticate']).toMatch(
+    /error_description="the token is for another audience"$/,
+  );
+  expect(
+    await line((each) => each.detail === 'the token is for another audience: ["billing"]'),
+  ).toMatchObject({ status: 401 });
 });
 
 test('a token in the query goes neither upstream nor into a log', async () => {
