@@ -127,6 +127,11 @@ export default definePlugin({
   config,
   async setup(settings, host) {
     const { allow, dryRun, headers, missing, by } = settings;
+    if (host.redis === null)
+      host.note(
+        'each gateway keeps these buckets for itself: several together let through as many times the limit',
+        'Where more than one gateway runs, let them share a Redis: `redis: redis://host:6379`.',
+      );
     const policies = await openPolicies(settings, host);
     const policyOf = chooser(settings.plan, policies);
     const keyOf = keyReader(by, missing);

@@ -221,6 +221,8 @@ export interface Host {
   readonly redis: RedisLink | null;
   /** State shared by name among instances of this plugin; outlives edits of the configuration. */
   shared<T>(name: string, open: () => Promise<T> | T): Promise<Lease<T>>;
+  /** Something that works and may still surprise: `snowgate check` tells it, with the place of the settings. */
+  note(message: string, remedy?: string): void;
   /** The absolute path of a file named in the configuration, relative to gateway.yaml; a change of it reloads. */
   file(path: string): string;
 }

@@ -26,7 +26,10 @@ export function checkCommand(): Command {
       if (options.json || read.plan === null) return;
       const { routes, upstreams } = read.plan.config;
       const parts = [count(routes.length, 'route'), count(Object.keys(upstreams).length, 'upstream')];
-      const warnings = issues.length === 0 ? '' : `, ${count(issues.length, 'warning')}`;
-      print(`${paint('green', '✓')} ${file} is good: ${parts.join(', ')}${warnings}`);
+      for (const severity of ['warning', 'note']) {
+        const found = issues.filter((issue) => issue.severity === severity).length;
+        if (found > 0) parts.push(count(found, severity));
+      }
+      print(`${paint('green', '✓')} ${file} is good: ${parts.join(', ')}`);
     });
 }

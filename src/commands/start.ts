@@ -82,7 +82,8 @@ const run = async (file: string, options: Options) => {
     });
     surviveFaults(log);
     await admin.settled();
-    if (gateway.issues.length > 0) printError(issuesText(gateway.issues, gateway.loaded));
+    const warnings = gateway.issues.filter((issue) => issue.severity !== 'note');
+    if (warnings.length > 0) printError(issuesText(warnings, gateway.loaded));
     if (process.stdout.isTTY || options.banner) printError(banner(gateway, admin.url));
     else
       log.info('the gateway serves', {

@@ -4,6 +4,8 @@ import { lineAt } from './source.ts';
 
 const WIDTH = 100;
 
+const COLOURS = { error: '1;31', warning: '1;33', note: '1;36' } as const;
+
 type Paint = (text: string, codes: string) => string;
 
 const plain: Paint = (text) => text;
@@ -24,7 +26,7 @@ const excerpt = (text: string, issue: Issue, paint: Paint): string[] => {
   const number = String(line).padStart(5);
   return [
     `${paint(`${number} |`, '2')} ${shown}`,
-    `${paint(`${' '.repeat(5)} |`, '2')} ${' '.repeat(caret)}${paint('^', issue.severity === 'error' ? '1;31' : '1;33')}`,
+    `${paint(`${' '.repeat(5)} |`, '2')} ${' '.repeat(caret)}${paint('^', COLOURS[issue.severity])}`,
   ];
 };
 
@@ -42,7 +44,7 @@ export function formatIssues(
     .map((issue) => {
       const { place } = issue;
       const where = place === null ? '' : `${visible(place.file)}:${place.line}:${place.column} `;
-      const word = paint(`${issue.severity}:`, issue.severity === 'error' ? '1;31' : '1;33');
+      const word = paint(`${issue.severity}:`, COLOURS[issue.severity]);
       const lines = [
         `${paint(where, '1')}${word} ${visible(issue.message)}`,
         ...excerpt(loaded.text, issue, paint),

@@ -11,7 +11,8 @@ export interface Place {
 }
 
 export interface Issue {
-  readonly severity: 'error' | 'warning';
+  /** A note is for those who ask: `check` tells it, a start does not. */
+  readonly severity: 'error' | 'warning' | 'note';
   readonly message: string;
   readonly path: ConfigPath;
   readonly place: Place | null;

@@ -11,6 +11,8 @@ export interface Problem {
   readonly general?: string | null | undefined;
 }
 
+type Severity = Exclude<Issue['severity'], 'note'>;
+
 /** Errors that are told, and as many warnings; more are of no help to anybody. */
 const MAX_TOLD = 100;
 
@@ -58,13 +60,13 @@ export class Report {
   }
 
   /** Reports at the value of a path, or at what stands around it. */
-  on(path: ConfigPath, problem: Problem, severity: Issue['severity'] = 'error'): void {
+  on(path: ConfigPath, problem: Problem, severity: Severity = 'error'): void {
     const { spot } = spotAt(this.root, path);
     if (!this.#unread.has(spot.value)) this.#add(spot.value, path, discreet(spot, problem), severity);
   }
 
   /** Reports at the key of a path. */
-  onKey(path: ConfigPath, problem: Problem, severity: Issue['severity'] = 'error'): void {
+  onKey(path: ConfigPath, problem: Problem, severity: Severity = 'error'): void {
     const { spot } = spotAt(this.root, path);
     const about = spot.key === null ? spot : { ...spot, raw: null };
     this.#add(spot.key ?? spot.value, path, discreet(about, problem), severity);
@@ -105,7 +107,7 @@ export class Report {
     });
   }
 
-  #add(offset: number, path: ConfigPath, problem: Problem, severity: Issue['severity']): void {
+  #add(offset: number, path: ConfigPath, problem: Problem, severity: Severity): void {
     const key = `${offset} ${severity} ${problem.message}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);

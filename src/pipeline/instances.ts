@@ -122,6 +122,7 @@ export async function createInstance(
     clock: parts.clock,
     random: parts.random,
     redis: parts.redis,
+    note: (message, remedy) => parts.note(message, remedy),
     instance: name,
     slot: slot.slot,
     counter: (counter, help, labels) => parts.counter(counter, help, labels),

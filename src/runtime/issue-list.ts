@@ -24,6 +24,13 @@ export class IssueList {
     this.#add('warning', finding);
   }
 
+  /** Something that works and may still surprise; told once, however many places there are. */
+  note(finding: Finding): void {
+    const { message } = finding;
+    if (!this.issues.some((issue) => issue.severity === 'note' && issue.message === message))
+      this.#add('note', finding);
+  }
+
   get refused(): boolean {
     return this.issues.some((issue) => issue.severity === 'error');
   }

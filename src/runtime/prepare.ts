@@ -1,10 +1,9 @@
 /** Acquires everything that a plan needs, so that putting it in force is one assignment that cannot fail. */
-import { hash } from 'node:crypto';
 import { resolve } from 'node:path';
-import { RedisConnection } from '../clients/redis.ts';
+import type { RedisConnection } from '../clients/redis.ts';
 import { suggest } from '../config/suggest.ts';
 import type { Fault as FaultConfig } from '../config/traffic-options.ts';
-import type { RegistryConfig, Upstream as UpstreamConfig } from '../config/types.ts';
+import type { ConfigPath, RegistryConfig, Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Lease } from '../kernel/table.ts';
 import { type Chain, compileChain } from '../pipeline/chain.ts';
 import {
@@ -31,6 +30,7 @@ import { ForwardTarget, type LiveTarget } from './live-target.ts';
 import { type LiveUpstream, openUpstream, readConnectOptions } from './live-upstream.ts';
 import { createMirror } from './open-mirror.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
+import { acquireRedis, redisKey } from './redis-lease.ts';
 import type { Followed, LiveRegistry } from './registries.ts';
 import { createRewrite } from './rewrite.ts';
 import { RouteSplit, type WeightedTarget } from './route-split.ts';
@@ -168,22 +168,10 @@ class Preparation {
     };
   }
 
-  /** A digest, since the settings hold a password. */
-  get #redisKey(): string {
-    const { redis } = this.#order.plan.config;
-    return redis === null ? '' : hash('sha256', JSON.stringify(redis));
-  }
-
   async #acquireRedis(): Promise<Lease<RedisConnection> | null> {
-    const { redis: settings } = this.#order.plan.config;
-    if (settings === null) return null;
-    const { redis, clock, random, log } = this.#estate;
-    const lease = await redis.acquire(this.#redisKey, async () => {
-      const opened = new RedisConnection(settings, 'snowgate-limits', { clock, random, log });
-      await opened.open();
-      return opened;
-    });
-    return this.#keep(lease);
+    const { plan, rehearsal = false } = this.#order;
+    const lease = await acquireRedis(this.#estate, plan.config, rehearsal);
+    return lease && this.#keep(lease);
   }
 
   async #openUpstream(config: UpstreamConfig): Promise<void> {
@@ -336,8 +324,8 @@ class Preparation {
       return null;
     }
     try {
-      const key = `${instanceKey(loaded, use, scope, owner)} ${this.#redisKey}`;
-      const parts = this.#hostParts(loaded, { scope, owner, name: String(use.path.at(-1)) });
+      const key = `${instanceKey(loaded, use, scope, owner)} ${redisKey(this.#order.plan.config)}`;
+      const parts = this.#hostParts(loaded, { scope, owner, path: use.path });
       const lease = this.#keep(
         await this.#estate.instances.acquire(key, () => createInstance(loaded, use, parts)),
       );
@@ -352,8 +340,10 @@ class Preparation {
 
   #hostParts(
     loaded: LoadedPlugin,
-    { scope, owner, name }: { scope: HostParts['scope']; owner: string; name: string },
+    { scope, owner, path }: { scope: HostParts['scope']; owner: string; path: ConfigPath },
   ): HostParts {
+    const { issues } = this.#order;
+    const name = String(path.at(-1));
     const { clock, random, metrics, log, shared, folder } = this.#estate;
     return {
       scope,
@@ -366,7 +356,8 @@ class Preparation {
       // The table forgets what type a name stands for; one plugin writes and reads its own names.
       shared: <T>(key: string, open: () => Promise<T> | T) =>
         shared.acquire(`${loaded.plugin.name} ${key}`, open) as Promise<Lease<T>>,
-      file: (path) => resolve(folder, path),
+      file: (file) => resolve(folder, file),
+      note: (message, remedy) => issues.note({ message, path, remedy: remedy ?? null }),
     };
   }
 }

@@ -1,7 +1,9 @@
 /** The rate-limit plugin through the whole gateway, with its buckets in this process. */
-import { expect, test } from 'vitest';
+import { createServer } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+import { run } from '../kit/command.ts';
 import { type Answer, startTestGateway, type TestGateway } from '../kit/gateway.ts';
-import { configIssues } from '../kit/plugin.ts';
+import { configIssues, folderOf } from '../kit/plugin.ts';
 
 const route = (limit: string, more = '') =>
   `routes:\n  - path: /**\n    name: all\n    plugins:\n      rate-limit: ${limit}\n      respond: { status: 204 }\n${more}`;
@@ -124,6 +126,15 @@ test('a limit that was edited to be quick again holds nobody by the debt of the 
   expect((await gateway.ask('/')).status).toBe(204);
 });
 
+test('that several gateways multiply a limit is noted once, whatever the number of limits', async () => {
+  const gateway = await startTestGateway(
+    route('{ rate: 5/h }', '      second: { type: rate-limit, rate: 2/h }\n'),
+  );
+  const { issues } = gateway.gateway;
+  expect(issues.map(({ severity, place }) => [severity, place?.line])).toEqual([['note', 7]]);
+  expect(issues[0]!.message).toContain('several together let through as many times the limit');
+});
+
 const REFUSED: [config: unknown, path: string[], part: string][] = [
   [{}, [], 'needs a `rate`'],
   [{ rate: '100' }, ['rate'], 'must be a rate such as'],
@@ -149,3 +160,16 @@ for (const [config, path, part] of REFUSED) {
     expect(issues.map((issue) => issue.message).join('; ')).toContain(part);
   });
 }
+
+test('check connects to no Redis', async () => {
+  let connections = 0;
+  const server = createServer(() => connections++);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as { port: number };
+  const folder = folderOf({ 'gateway.yaml': `redis: redis://127.0.0.1:${port}\n${route('{ rate: 5/h }')}` });
+  const { code, out, err } = await run(['check'], { cwd: folder.path });
+  expect([code, err]).toEqual([0, '']);
+  expect(out).toContain('is good: 1 route, 0 upstreams');
+  expect(connections).toBe(0);
+});

@@ -58,6 +58,7 @@ export function testHost(scope: Scope = 'route', owner = scope === 'global' ? ''
     clock: createManualClock(),
     random: createSeededRandom(1),
     redis: null,
+    note: () => undefined,
     counts,
     held: () => table.size,
     counter: (name) => ({ add: (count = 1) => void counts.set(name, (counts.get(name) ?? 0) + count) }),
