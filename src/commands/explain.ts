@@ -11,6 +11,8 @@ import { createRewrite } from '../runtime/rewrite.ts';
 import { endpointName } from '../wire/endpoint.ts';
 import { createFields, type Fields } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
+import type { WordSource } from '../wire/words.ts';
+import { homeOf } from './explain-key.ts';
 import { partLines, partsJson } from './explain-parts.ts';
 import { DEFAULT_FILE, quietLog, readGood } from './read.ts';
 import { methodsText, patternText } from './route-text.ts';
@@ -55,7 +57,13 @@ const headOf = (method: string, url: string, fields: Fields): RequestHead => {
 type LookedUp = ReadonlyMap<string, Looked>;
 type LookUp = (upstreams: readonly string[]) => Promise<LookedUp>;
 
-const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget, looked: LookedUp) => {
+/** What is known of a request before anything is sent. */
+interface Known {
+  readonly looked: LookedUp;
+  readonly source: WordSource;
+}
+
+const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget, { looked, source }: Known) => {
   const upstream = plan.config.upstreams[target.upstream]!;
   const { discover } = upstream;
   const { endpoints, why } = looked.get(target.upstream)!;
@@ -69,6 +77,7 @@ const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget, look
     discover: discover === null ? null : { registry: discover.registry, service: discover.service },
     endpoints: endpoints.map((spec) => ({ endpoint: endpointName(spec), weight: spec.weight })),
     noEndpoints: why,
+    home: homeOf(upstream, endpoints, source),
     hostHeader: target.hostHeader,
     timeouts: target.timeouts,
     retry: upstream.retry,
@@ -109,7 +118,9 @@ const explainJson = async (plan: Plan, { head, from, exchange }: Asked, look: Lo
     bodyLimitBytes: route.config?.bodyBytes ?? null,
     plugins: route.uses.map(({ name, scope, use }) => ({ name, type: use.type, scope })),
     targets:
-      match.kind === 'found' ? route.targets.map((target) => targetJson(plan, route, target, looked)) : [],
+      match.kind === 'found'
+        ? route.targets.map((target) => targetJson(plan, route, target, { looked, source }))
+        : [],
     parts: match.kind === 'found' ? partsJson(route.parts, { source, judged: exchange !== null }) : [],
     others: routes.filter((verdict) => verdict.outcome !== 'won'),
   };
@@ -151,6 +162,9 @@ const targetLines = (target: Explained['targets'][number]): string[] => {
     ...columns([
       ['upstream', `${target.upstream} (${balanceText(target)}${share})`],
       ['endpoints', target.noEndpoints === null ? endpoints.join(', ') : `none: ${target.noEndpoints}`],
+      ...(target.home === null
+        ? []
+        : [['goes to', target.home.endpoint ?? `any: the request has no ${target.home.by}`]]),
       ...(target.discover === null
         ? []
         : [['found by', `${target.discover.registry}/${target.discover.service}`]]),

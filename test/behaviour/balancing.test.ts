@@ -1,7 +1,13 @@
 /** Balancing as clients and endpoints see it: real servers that are slow, loaded, gone and back. */
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { type Answer, startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
 import { type Handler, type Origin, startOrigin } from '../kit/gateway-origin.ts';
+
+const PROGRAM = fileURLToPath(new URL('../../src/launch.mjs', import.meta.url));
 
 const origins = (...handlers: (Handler | undefined)[]): Promise<Origin[]> =>
   Promise.all(handlers.map((handler) => startOrigin(handler)));
@@ -168,6 +174,23 @@ describe('hash', () => {
     expect(back).toEqual(before);
   });
 
+  test('explain names the endpoint that a key really goes to', async () => {
+    const all = await origins(undefined, undefined, undefined);
+    const gateway = await through(all, 'balance: { hash: { by: header.x-tenant } }');
+    const goesTo = async (...more: string[]) => {
+      const file = join(gateway.folder, 'gateway.yaml');
+      const args = [PROGRAM, 'explain', 'GET', '/', '-c', file, '--json', ...more];
+      const { stdout } = await promisify(execFile)(process.execPath, args);
+      return JSON.parse(stdout).targets[0].home;
+    };
+    for (const tenant of ['a', 'c', 'tenant-7']) {
+      const port = await portOf(gateway, { 'x-tenant': tenant });
+      const home = { by: 'header.x-tenant', endpoint: `127.0.0.1:${port}` };
+      expect(await goesTo('-H', `x-tenant: ${tenant}`)).toEqual(home);
+    }
+    expect(await goesTo()).toEqual({ by: 'header.x-tenant', endpoint: null });
+  });
+
   test('two gateways agree, and requests without the key go everywhere', async () => {
     const all = await origins(undefined, undefined, undefined);
     const here = await through(all, 'balance: { hash: { by: header.x-tenant } }');
@@ -231,6 +254,33 @@ routes:
   await load(gateway, 110, 2);
   expect(all[1]!.reached.length).toBeGreaterThanOrEqual(9);
   expect(all[1]!.reached.length).toBeLessThanOrEqual(11);
+});
+
+test('the method changes under load without a lost request', async () => {
+  const all = await origins(undefined, undefined, undefined);
+  const yaml = (balance: string) => `
+upstreams:
+  app:
+    targets: [${all.map((origin) => `"${origin.url}"`).join(', ')}]
+    balance: ${balance}
+    sticky: { cookie: place, secret: 0123456789abcdef }
+routes:
+  - { path: /**, upstream: app }
+`;
+  const gateway = await startTestGateway(yaml('round-robin'));
+  const statuses: number[] = [];
+  let over = false;
+  const clients = Array.from({ length: 4 }, async () => {
+    while (!over) statuses.push((await gateway.ask('/')).status);
+  });
+  for (const balance of ['ewma', 'hash', 'weighted', 'least-request', 'random', 'ewma', 'round-robin']) {
+    await gateway.edit(yaml(balance));
+    const seen = statuses.length;
+    await until(() => statuses.length > seen + 20, 'requests');
+  }
+  over = true;
+  await Promise.all(clients);
+  expect(new Set(statuses)).toEqual(new Set([200]));
 });
 
 describe('zones', () => {

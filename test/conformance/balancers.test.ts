@@ -356,6 +356,17 @@ describe('ewma', () => {
     expect(failed).toBeLessThan(10);
   });
 
+  test('takes an answer that nobody waited for as slow as it was waited for, where that is news', () => {
+    const slots = slotsOf(1, 1);
+    const picker = create('ewma').build(slots);
+    for (const slot of slots) answer(slot, 50);
+    slots[0]!.feedback!.abandoned(10);
+    const both = picks(picker, 100);
+    expect(share(both, 'a')).toBeGreaterThan(0.3);
+    slots[0]!.feedback!.abandoned(800);
+    expect(share(picks(picker, 100), 'a')).toBe(0);
+  });
+
   test('does not flood a newcomer before its first answer', () => {
     const balancer = create('ewma');
     const slots = slotsOf(1, 1, 1);

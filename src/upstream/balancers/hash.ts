@@ -1,8 +1,7 @@
 /** The same key always to the same slot, as long as that can take it. */
-import { mix32 } from '../../kernel/hash.ts';
 import { isUsable, type Slot, slotKey } from '../slot.ts';
 import type { Balancer, Picker } from './balancer.ts';
-import { maglevTable, TABLE_SIZE } from './maglev.ts';
+import { maglevTable, placeOf, TABLE_SIZE } from './maglev.ts';
 
 /** Places of the table that are looked at for a key whose own slot cannot take it, before all slots are looked through. */
 const MAX_STEPS = 32;
@@ -31,7 +30,7 @@ class HashPicker implements Picker {
     const table = this.#table;
     if (table === null) return null;
     this.#count();
-    const start = mix32(hash) % TABLE_SIZE;
+    const start = placeOf(hash);
     let spare: Slot | null = null;
     for (let step = 0; step < MAX_STEPS; step++) {
       const slot = this.#slots[table[(start + step) % TABLE_SIZE]!]!;
@@ -85,7 +84,7 @@ class Hash implements Balancer {
     const members = slots.map(({ spec }) => `${slotKey(spec)} ${spec.weight}`).join();
     // A table takes ten milliseconds, which a reload that changes nothing of it need not cost.
     if (members !== this.#members) {
-      this.#table = maglevTable(slots);
+      this.#table = maglevTable(slots.map(({ spec }) => spec));
       this.#members = members;
     }
     return new HashPicker(slots, this.#table, this.#maxLoad);

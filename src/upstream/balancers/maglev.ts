@@ -1,6 +1,7 @@
 /** The look-up table of Maglev: which slot a hash belongs to, with few changes when the membership changes. */
 import { hashText, mix32 } from '../../kernel/hash.ts';
-import { type Slot, slotKey } from '../slot.ts';
+import type { EndpointSpec } from '../../wire/endpoint.ts';
+import { slotKey } from '../slot.ts';
 
 /**
  * Entries of a table, a prime. Always the same, since another number would move nearly every key; even 10,000 slots
@@ -17,13 +18,13 @@ interface Walk {
   owed: number;
 }
 
-const walkOf = (slot: Slot, index: number, maxWeight: number): Walk & { readonly name: string } => {
-  const name = slotKey(slot.spec);
+const walkOf = (spec: EndpointSpec, index: number, maxWeight: number): Walk & { readonly name: string } => {
+  const name = slotKey(spec);
   const offset = hashText(name);
   return {
     name,
     index,
-    share: slot.spec.weight / maxWeight,
+    share: spec.weight / maxWeight,
     step: (mix32(offset ^ 0x5bd1e995) % (TABLE_SIZE - 1)) + 1,
     at: offset % TABLE_SIZE,
     owed: 0,
@@ -34,13 +35,13 @@ const walkOf = (slot: Slot, index: number, maxWeight: number): Walk & { readonly
  * Fills the table by the static weights (Eisenbud et al., Maglev, NSDI 2016, section 3.4; weights as in Envoy: slots
  * take turns, and one of half the weight takes every second turn). The same members give the same table in every
  * gateway, whatever their order.
- * @returns for each place an index into `slots`; null when no slot has weight
+ * @returns for each place an index into `specs`; null when none has weight
  */
-export function maglevTable(slots: readonly Slot[]): Int32Array | null {
-  const maxWeight = slots.reduce((max, slot) => Math.max(max, slot.spec.weight), 0);
+export function maglevTable(specs: readonly EndpointSpec[]): Int32Array | null {
+  const maxWeight = specs.reduce((max, spec) => Math.max(max, spec.weight), 0);
   if (maxWeight === 0) return null;
-  const walks = slots
-    .map((slot, index) => walkOf(slot, index, maxWeight))
+  const walks = specs
+    .map((spec, index) => walkOf(spec, index, maxWeight))
     .filter((walk) => walk.share > 0)
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   const table = new Int32Array(TABLE_SIZE).fill(-1);
@@ -60,4 +61,9 @@ export function maglevTable(slots: readonly Slot[]): Int32Array | null {
       if (++filled === TABLE_SIZE) return table;
     }
   }
+}
+
+/** The place of the table where a key belongs. */
+export function placeOf(hash: number): number {
+  return mix32(hash) % TABLE_SIZE;
 }
