@@ -1,5 +1,5 @@
-/** The Consul registry, held to the suite of all registries with its real server. */
-import { consulAdapter } from '../kit/registry-consul.ts';
+/** The Consul registry and the DNS registry before Consul, held to the suite of all registries with the real server. */
+import { consulAdapter, consulDnsAdapter } from '../kit/registry-consul.ts';
 import { registryConformance } from './registries.ts';
 
-registryConformance(consulAdapter);
+for (const adapter of [consulAdapter, consulDnsAdapter]) registryConformance(adapter);
