@@ -88,20 +88,19 @@ class Look {
       return;
     }
     if (node.op === 'id') this.#noteRoot(node, node.args);
-    let loops = inLoop;
-    if (node.op === 'rcall') {
-      const [name, , given] = node.args;
-      if (name === 'matches')
-        throw new ExpressionError(
-          `matches is not taken, since a pattern can run for ever; use startsWith, endsWith or contains${at(node)}`,
-        );
-      if (name === 'inRange') checkRange(node, given[0]);
-      if (LOOPS.has(name)) {
-        if (inLoop) throw new ExpressionError(`${name} inside of another loop could run too long${at(node)}`);
-        loops = true;
-      }
+    if (inLoop) checkLoop(node);
+    if (node.op !== 'rcall') {
+      for (const child of childrenOf(node.args)) this.walk(child, inLoop);
+      return;
     }
-    for (const child of childrenOf(node.args)) this.walk(child, loops);
+    const [name, receiver, given] = node.args;
+    if (name === 'matches')
+      throw new ExpressionError(
+        `matches is not taken, since a pattern can run for ever; use startsWith, endsWith or contains${at(node)}`,
+      );
+    if (name === 'inRange') checkRange(node, given[0]);
+    this.walk(receiver, inLoop);
+    for (const child of given) this.walk(child, inLoop || LOOPS.has(name));
   }
 
   #note(node: ASTNode, { root, name }: { root: string; name: string | null }): void {
@@ -138,6 +137,16 @@ class Look {
     }
     return context;
   }
+}
+
+/** What costs as much as its list or text is long must not run for each entry of another. */
+function checkLoop(node: ASTNode): void {
+  if (node.op === 'in' && node.args[1].op !== 'list')
+    throw new ExpressionError(`inside of a loop only a list that is written out can be searched${at(node)}`);
+  if (node.op !== 'rcall') return;
+  const [name] = node.args;
+  if (LOOPS.has(name) || name === 'split')
+    throw new ExpressionError(`${name} inside of a loop could run too long${at(node)}`);
 }
 
 function checkRange(node: ASTNode, given: ASTNode | undefined): void {

@@ -8,7 +8,10 @@ import { ALGORITHMS, type Keys, readKeys, readKeyText } from './keys.ts';
 import { placesSchema } from './places.ts';
 import { RemoteKeys } from './remote-keys.ts';
 
+const SKEW_MS = 30_000;
 const MOST_SKEW_MS = 60_000;
+/** Of a plain token, and of an access token (RFC 9068). */
+const TYPES = ['jwt', 'at+jwt'];
 const LEAST_SECRET_BYTES = 32;
 
 const isUrl = (text: string): boolean => /^https?:\/\//i.test(text);
@@ -57,16 +60,16 @@ const issuerShape = {
     .describe('Only these. Default: those that the keys are for.'),
   types: z
     .array(z.string().toLowerCase())
-    .default(['jwt', 'at+jwt'])
-    .describe('The `typ` that tokens may have; without one they are taken too.'),
+    .optional()
+    .describe('The `typ` that tokens may have. Default: jwt and at+jwt; without one they are taken too.'),
   skew: z
     .string()
     .refine((text) => (parseDuration(text) ?? Number.POSITIVE_INFINITY) <= MOST_SKEW_MS, {
       error: 'must be a duration of at most 60s',
     })
-    .default('30s')
-    .describe('How far the clocks may be apart.'),
-  allowHttp: z.boolean().default(false).describe('Takes keys over http:// from other machines too.'),
+    .optional()
+    .describe('How far the clocks may be apart. Default: 30s.'),
+  allowHttp: z.boolean().optional().describe('Takes keys over http:// from other machines too.'),
 };
 
 const issuerSchema = z.strictObject(issuerShape).superRefine((one, context) => {
@@ -76,7 +79,8 @@ const issuerSchema = z.strictObject(issuerShape).superRefine((one, context) => {
   if (sources.length === 0 && !isUrl(one.issuer))
     told('issuer', 'is no URL, so its keys cannot be found by discovery: name them by jwks, keys or secret');
   const url = sources.length === 0 ? one.issuer : (one.jwks ?? '');
-  if (isUrl(url) && !isSafe(url) && !one.allowHttp) told(sources.length === 0 ? 'issuer' : 'jwks', SAFE);
+  if (isUrl(url) && !isSafe(url) && one.allowHttp !== true)
+    told(sources.length === 0 ? 'issuer' : 'jwks', SAFE);
 });
 
 const { issuer, ...others } = issuerShape;
@@ -117,7 +121,7 @@ export const jwtConfig = z
         context.addIssue({ code: 'custom', path, message });
       return;
     }
-    for (const key of ['issuer', 'jwks', 'keys', 'secret', 'audience', 'algorithms'] as const) {
+    for (const key of Object.keys(issuerShape) as (keyof typeof issuerShape)[]) {
       if (all[key] === undefined) continue;
       context.addIssue({ code: 'custom', path: [key], message: 'belongs into the entries of issuers' });
     }
@@ -203,8 +207,8 @@ export async function openIssuers(config: JwtConfig, host: Host): Promise<OpenIs
       algorithms: one.algorithms === undefined ? null : new Set(one.algorithms),
       rules: {
         audiences: audiencesOf(one.audience),
-        types: new Set(one.types.map((type) => type.replace(/^application\//, ''))),
-        skewMs: parseDuration(one.skew)!,
+        types: new Set((one.types ?? TYPES).map((type) => type.replace(/^application\//, ''))),
+        skewMs: one.skew === undefined ? SKEW_MS : parseDuration(one.skew)!,
       },
     });
   };

@@ -16,6 +16,7 @@ export const sampleConfigs: Readonly<Record<string, unknown>> = {
     request: { set: { 'x-a': '{client.address} {params.id}' } },
     response: { remove: ['server'], add: { 'x-b': 'c' } },
   },
+  'in-flight': { limit: 10 },
   'ip-filter': { deny: ['203.0.113.0/24'] },
   jwt: {
     issuer: 'https://idp.example/',
@@ -30,6 +31,7 @@ export const sampleConfigs: Readonly<Record<string, unknown>> = {
     audience: 'orders',
     forward: { sub: 'x-user' },
   },
+  'rate-limit': { rate: '100/s', by: 'client.address' },
   redirect: { to: 'https://{host}{path}' },
   'security-headers': { csp: "default-src 'self'", preload: true, subdomains: true },
   respond: { json: { ok: true } },

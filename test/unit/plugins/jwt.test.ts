@@ -263,6 +263,17 @@ const REFUSED: [more: Record<string, unknown>, path: (string | number)[], messag
   [{ issuers: [] }, ['issuers'], /./],
   [{ issuers: [{ issuer: 'a' }] }, ['issuers', 0, 'issuer'], /no URL/],
   [{ issuers: [{ issuer: 'https://a' }, { issuer: 'https://a' }] }, ['issuer'], /entries of issuers/],
+  [
+    {
+      issuer: undefined,
+      audience: undefined,
+      keys: undefined,
+      issuers: [{ issuer: 'https://a' }],
+      skew: '1s',
+    },
+    ['skew'],
+    /entries of issuers/,
+  ],
 ];
 for (const [more, path, message] of REFUSED) {
   test(`${JSON.stringify(more)} is refused`, async () => {
