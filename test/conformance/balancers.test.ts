@@ -356,6 +356,27 @@ describe('ewma', () => {
     expect(failed).toBeLessThan(10);
   });
 
+  test('forgets a single failure, and holds failures in a row against a slot for longer', () => {
+    const clock = createManualClock();
+    const slots = slotsOf(1, 1);
+    const picker = create('ewma', 1, clock).build(slots);
+    const answerBoth = () => {
+      for (const slot of slots) answer(slot, 10);
+    };
+    for (let n = 0; n < 50; n++) answerBoth();
+    slots[0]!.feedback!.failed(1);
+    answer(slots[0]!, 10);
+    slots[0]!.feedback!.failed(1);
+    // Five times 10 ms is down to 10 ms after 1.6 times the decay; a success in between begins the count anew.
+    clock.advance(17_000);
+    answer(slots[1]!, 10);
+    expect(share(picks(picker, 100), 'a')).toBe(1);
+    for (let n = 0; n < 5; n++) slots[0]!.feedback!.failed(1);
+    clock.advance(17_000);
+    answer(slots[1]!, 10);
+    expect(share(picks(picker, 100), 'a')).toBe(0);
+  });
+
   test('takes an answer that nobody waited for as slow as it was waited for, where that is news', () => {
     const slots = slotsOf(1, 1);
     const picker = create('ewma').build(slots);

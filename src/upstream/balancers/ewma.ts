@@ -6,8 +6,10 @@ import type { Feedback, Slot } from '../slot.ts';
 import type { Balancer, BalancerParts, Picker } from './balancer.ts';
 import { Sampler } from './sample.ts';
 
-/** What a failure counts at least, and at most: fast failures must not draw calls. */
-const MIN_PENALTY_MS = 1000;
+/** A failure counts as an answer that took so many times as long as usual: fast failures must not draw calls. */
+const PENALTY = 5;
+/** The same before any answer has told what is usual, and at most. */
+const FIRST_PENALTY_MS = 1000;
 const MAX_PENALTY_MS = 60_000;
 /** Weight of one answer in the mean that stands in for endpoints that have not answered yet. */
 const MEAN_PART = 0.05;
@@ -30,6 +32,7 @@ class Latency implements Feedback {
   /** As it was at `#atMs`; -1 before the first answer. */
   #ms = -1;
   #atMs = 0;
+  #failuresInARow = 0;
 
   constructor(clock: Clock, mean: Mean, decayMs: number) {
     this.#clock = clock;
@@ -48,6 +51,7 @@ class Latency implements Feedback {
       this.failed(tookMs);
       return;
     }
+    this.#failuresInARow = 0;
     this.#observe(tookMs);
     const mean = this.#mean;
     mean.ms = mean.ms === 0 ? tookMs : mean.ms + (tookMs - mean.ms) * MEAN_PART;
@@ -55,8 +59,9 @@ class Latency implements Feedback {
 
   /** Each failure in a row counts twice the one before. */
   failed(tookMs: number): void {
-    const doubled = 2 * this.at(this.#clock.nowMs());
-    this.#observe(Math.max(tookMs, Math.min(MAX_PENALTY_MS, Math.max(MIN_PENALTY_MS, doubled))));
+    const once = this.#mean.ms === 0 ? FIRST_PENALTY_MS : PENALTY * this.#mean.ms;
+    const penaltyMs = Math.min(MAX_PENALTY_MS, once * 2 ** this.#failuresInARow++);
+    this.#observe(Math.max(tookMs, penaltyMs));
   }
 
   /** Had it been answered, then later than now: a slot that hangs must not look as fast as it was before. */
