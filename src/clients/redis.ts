@@ -193,7 +193,8 @@ export class RedisConnection implements RedisLink {
       circuit = new Circuit({
         clock: this.#parts.clock,
         probe: () => this.#probe(besides(key)),
-        reconnect: () => this.client.disconnect(true),
+        // Of a Cluster only the one node: those on the others go on.
+        reconnect: () => (this.#nodes.get(node) ?? this.client).disconnect(true),
         changed: () => this.#changed(),
       });
       this.#circuits.set(node, circuit);

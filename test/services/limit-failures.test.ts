@@ -121,6 +121,15 @@ redisTest('Redis is frozen and thaws', async () => {
   expect(recoveryMs).toBeLessThan(2000);
 });
 
+redisTest('Redis comes back with data to load first', async () => {
+  // Every key takes 2 ms to load, so it answers LOADING for more than a second.
+  const server = await startRedis(undefined, ['--key-load-delay', '2000']);
+  await server.cli('debug', 'populate', '600');
+  await server.cli('save');
+  const gateway = await startTestGateway(yaml(server.url));
+  await underFault(gateway, { begin: server.kill, end: server.restart });
+});
+
 redisTest('the port of Redis becomes a black hole', async () => {
   const server = await startRedis();
   const relay = await startRelay(server.port);

@@ -11,6 +11,8 @@ import { freePort, redisTest, startCluster, startRedis, startSentinels } from '.
 import { startRelay } from '../kit/relay.ts';
 
 const TIMEOUT_MS = 20;
+/** What a busy machine may add to it. */
+const LONGEST_MS = TIMEOUT_MS + 80;
 
 async function open(url: string): Promise<{ redis: RedisConnection; log: ReturnType<typeof keepingLogger> }> {
   const log = keepingLogger();
@@ -58,7 +60,7 @@ redisTest('a killed Redis is told at once, and used again when it is back', asyn
   const { redis, log } = await open(server.url);
   expect(redis.trouble).toBeNull();
   await server.kill();
-  expect(await askUntil(redis, false)).toBeLessThan(TIMEOUT_MS + 30);
+  expect(await askUntil(redis, false)).toBeLessThan(LONGEST_MS);
   expect(redis.trouble).toContain('not connected');
   await server.restart();
   const start = performance.now();
@@ -71,7 +73,7 @@ redisTest('a frozen Redis costs three waits, then nobody waits until it has thaw
   const server = await startRedis();
   const { redis, log } = await open(server.url);
   server.freeze();
-  expect(await askUntil(redis, false)).toBeLessThan(TIMEOUT_MS + 30);
+  expect(await askUntil(redis, false)).toBeLessThan(LONGEST_MS);
   expect(redis.trouble).toContain('does not answer within 20 ms');
   for (let at = 0; at < 100; at++) expect(await count(redis)).toBeLessThan(5);
   server.thaw();
@@ -98,7 +100,7 @@ redisTest('a slow Redis is left alone until it is quick again', async () => {
   const relay = await startRelay(server.port);
   const { redis } = await open(`redis://127.0.0.1:${relay.port}`);
   relay.delayMs = 500;
-  expect(await askUntil(redis, false)).toBeLessThan(TIMEOUT_MS + 30);
+  expect(await askUntil(redis, false)).toBeLessThan(LONGEST_MS);
   relay.delayMs = 0;
   await askUntil(redis, true);
 });
@@ -109,7 +111,7 @@ redisTest('Sentinels lead to the new master', async () => {
   expect(redis.up('counter')).toBe(true);
   await count(redis);
   await master.kill();
-  expect(await askUntil(redis, false)).toBeLessThan(TIMEOUT_MS + 30);
+  expect(await askUntil(redis, false)).toBeLessThan(LONGEST_MS);
   await askUntil(redis, true);
   await redis.within('counter', redis.client.set('counter', 'new'));
   expect(await replica.cli('get', 'counter')).toBe('new');
@@ -126,9 +128,25 @@ redisTest('one node of a Cluster that is gone keeps nobody from the others', asy
       if ((await node.cli('get', key)) === String(at) && !keys.has(index)) keys.set(index, key);
   }
   nodes[0]!.freeze();
-  expect(await askUntil(redis, false, keys.get(0)!)).toBeLessThan(TIMEOUT_MS + 30);
-  expect(redis.up(keys.get(1)!)).toBe(true);
-  expect(redis.up(keys.get(2)!)).toBe(true);
+  expect(await askUntil(redis, false, keys.get(0)!)).toBeLessThan(LONGEST_MS);
+  // Longer than a silent connection is kept.
+  const over = performance.now() + 2500;
+  const answered = { yes: 0, no: 0 };
+  while (performance.now() < over) {
+    for (const key of [keys.get(1)!, keys.get(2)!]) {
+      const isUp = redis.up(key);
+      const answer =
+        isUp &&
+        (await redis.within(key, redis.client.incr(key)).then(
+          () => true,
+          () => false,
+        ));
+      answered[answer ? 'yes' : 'no']++;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  // A busy machine may make one or another late.
+  expect(answered.no).toBeLessThan(answered.yes * 0.05);
   nodes[0]!.thaw();
   await askUntil(redis, true, keys.get(0)!);
 });
