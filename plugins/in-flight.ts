@@ -11,7 +11,7 @@ import {
 } from 'snowgate/plugin';
 import { compileRanges, ranges } from './_auth/ranges.ts';
 import { Gate } from './_limits/gate.ts';
-import { keyReader, wordList } from './_limits/key.ts';
+import { keyReader, placeOf, wordList } from './_limits/key.ts';
 import { Ticket } from './_limits/places.ts';
 
 const limit = z.int().min(1).max(1_000_000);
@@ -71,7 +71,7 @@ export default definePlugin({
       throw new Error('`shared` needs `redis` at the root of the file');
     const gate = await Gate.open(
       {
-        name: [host.scope, host.owner, host.instance].filter((part) => part !== '').join('/'),
+        name: placeOf(host),
         line: { most: settings.queue, timeoutMs: parseDuration(settings.queueTimeout)! },
         isShared: settings.shared,
       },

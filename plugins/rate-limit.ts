@@ -1,5 +1,6 @@
 /** Limits how fast clients may ask: token buckets and calendar quotas, in this process or shared through Redis. */
 import {
+  type Answer,
   compileWord,
   definePlugin,
   type Exchange,
@@ -11,7 +12,7 @@ import {
 } from 'snowgate/plugin';
 import { compileRanges, ranges } from './_auth/ranges.ts';
 import { append, LimitFields, retryAfter } from './_limits/fields.ts';
-import { keyReader, wordList } from './_limits/key.ts';
+import { keyReader, placeOf, wordList } from './_limits/key.ts';
 import { Limit, type Where } from './_limits/limit.ts';
 import { checkLimit, type LimitInput, limitKeys, limitShape, readWindows } from './_limits/settings.ts';
 import type { Decision } from './_limits/windows.ts';
@@ -33,6 +34,10 @@ const config = z
       .default({})
       .describe('Limits by plan, instead of those beside it; false: none.'),
     allow: ranges.default([]).describe('Addresses and ranges that are not limited.'),
+    early: z
+      .boolean()
+      .default(false)
+      .describe('Count before the authenticators, so that wrong credentials count too; not by who it is.'),
     dryRun: z.boolean().default(false).describe('Only count what would be refused.'),
     headers: z.boolean().default(true).describe('Tell clients in `RateLimit` and `RateLimit-Policy`.'),
     sync: z
@@ -58,6 +63,13 @@ const config = z
       context.addIssue({ code: 'custom', path, message });
     if ((value.plan === undefined) !== (Object.keys(value.plans).length === 0))
       issue(['plans'], '`plan` and `plans` need each other');
+    const words = [
+      ...value.by,
+      ...(typeof value.missing === 'string' ? [] : value.missing),
+      value.plan ?? '',
+    ];
+    if (value.early && words.some((each) => /^(principal|claims)\b/.test(each)))
+      issue(['early'], 'nobody is known before the authenticators: take words such as client.address');
     const limits = [value, ...Object.values(value.plans)].filter((limit) => limit !== false);
     if (limits.some((limit) => readable(limit) && leastOf(limit) < value.cost))
       issue(['cost'], 'must fit into every window at once, or no request would ever pass');
@@ -92,8 +104,10 @@ const openPolicies = async (settings: Config, host: Host) => {
   const opened: Limit[] = [];
   const open = async (input: LimitInput, plan: string): Promise<Policy> => {
     const windows = readWindows(input);
-    const place = [host.scope, host.owner, host.instance, plan].filter((part) => part !== '').join('/');
-    const limit = await Limit.open({ name: place, windows, cost, sync, onStoreFailure, keys }, host);
+    const limit = await Limit.open(
+      { name: placeOf(host, plan), windows, cost, sync, onStoreFailure, keys },
+      host,
+    );
     opened.push(limit);
     return { limit, fields: new LimitFields(host.instance, windows) };
   };
@@ -142,19 +156,23 @@ export default definePlugin({
       ['result', 'store'],
     );
 
+    const resultOf = (isAllowed: boolean): string => {
+      if (isAllowed) return 'allowed';
+      return dryRun ? 'would_refuse' : 'refused';
+    };
+
     const judge = (
       x: Exchange,
       policy: Policy,
       { decision, where }: { decision: Decision | null; where: Where },
     ): Reply | undefined => {
       if (decision === null) {
-        counter.add(1, { result: where === 'open' ? 'allowed' : 'refused', store: where });
+        counter.add(1, { result: resultOf(where === 'open'), store: where });
         if (where === 'open' || dryRun) return undefined;
         return refuse('GW_LIMIT_STORE', host.instance, { 'retry-after': '1' });
       }
       const isAllowed = decision.granted > 0;
-      const result = isAllowed ? 'allowed' : dryRun ? 'would_refuse' : 'refused';
-      counter.add(1, { result, store: where });
+      counter.add(1, { result: resultOf(isAllowed), store: where });
       if (dryRun) return undefined;
       if (headers) {
         const told: Told = { policy: policy.fields.policy, state: policy.fields.state(decision) };
@@ -166,17 +184,19 @@ export default definePlugin({
       return refuse('GW_RATE_LIMITED', detail, { 'retry-after': retryAfter(decision.waitUs) });
     };
 
+    const decide = (x: Exchange): Answer => {
+      if (isFree?.(x.client.address) === true) return;
+      const policy = policyOf(x);
+      if (policy === null) return;
+      const key = keyOf(x);
+      if (key === 'allow') return;
+      if (key === 'deny')
+        return refuse('GW_FORBIDDEN', `${host.instance}: the request lacks ${by.join(', ')}`);
+      return policy.limit.decide(key, (decision, where) => judge(x, policy, { decision, where }));
+    };
+
     return {
-      admit(x) {
-        if (isFree?.(x.client.address) === true) return;
-        const policy = policyOf(x);
-        if (policy === null) return;
-        const key = keyOf(x);
-        if (key === 'allow') return;
-        if (key === 'deny')
-          return refuse('GW_FORBIDDEN', `${host.instance}: the request lacks ${by.join(', ')}`);
-        return policy.limit.decide(key, (decision, where) => judge(x, policy, { decision, where }));
-      },
+      [settings.early ? 'accept' : 'admit']: decide,
       ...(headers && {
         response(x, { fields }) {
           const told = x.slots[host.slot] as Told | undefined;

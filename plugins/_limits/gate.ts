@@ -25,8 +25,7 @@ export class Gate {
     this.#places = lease.value;
     this.#release = () => lease.release();
     this.#shared = settings.isShared && link !== null ? new SharedPlaces({ link, clock, random }) : null;
-    // Braces would spoil the hash tag.
-    this.#prefix = `${link?.prefix ?? ''}:in-flight:${settings.name.replace(/[{}]/g, '|')}:`;
+    this.#prefix = `${link?.prefix ?? ''}:in-flight:${settings.name}:`;
   }
 
   /** Who is in stays counted through edits of the configuration. */

@@ -1,7 +1,7 @@
 /** Who shares a bucket: what the words of `by` give for a request, as one text. */
 import { hash } from 'node:crypto';
 import ipaddr from 'ipaddr.js';
-import { compileWord, type Exchange, type WordReader, z } from 'snowgate/plugin';
+import { compileWord, type Exchange, type Host, type WordReader, z } from 'snowgate/plugin';
 
 /** Longer ones become their digest: a client must not choose how much memory it takes. */
 const LONGEST = 128;
@@ -49,6 +49,12 @@ const joined = (words: readonly string[]): WordReader => {
 
 export const wordList = (words: z.ZodType<string>) =>
   z.union([words.transform((one) => [one]), z.array(words).min(1).max(5)]);
+
+/** Where an instance stands, by which its buckets are known: no braces, which would spoil a Redis Cluster's hash tags. */
+export function placeOf({ scope, owner, instance }: Host, plan = ''): string {
+  const parts = [scope, owner, instance, plan].filter((part) => part !== '');
+  return parts.map(encodeURIComponent).join('/');
+}
 
 /** What happens to a request that lacks a word of `by`: `deny`, `allow`, or words that take its place. */
 export type Missing = 'deny' | 'allow' | readonly string[];

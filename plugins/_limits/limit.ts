@@ -25,9 +25,6 @@ export interface LimitSettings {
   readonly keys: number;
 }
 
-/** Braces would spoil the hash tag, by which a Redis Cluster keeps a client's keys together. */
-const tagged = (prefix: string, name: string): string => `${prefix}:limit:${name.replace(/[{}]/g, '|')}:`;
-
 const openSource = (link: RedisLink, settings: LimitSettings, clock: Clock): TokenSource => {
   const limiter = new RedisLimiter(link, settings.windows);
   if (settings.sync === 'exact') return new ExactSource(link, limiter, settings.cost);
@@ -53,7 +50,7 @@ export class Limit {
     this.#host = host;
     this.#lease = lease;
     this.#source = host.redis && openSource(host.redis, settings, host.clock);
-    this.#prefix = host.redis === null ? '' : tagged(host.redis.prefix, settings.name);
+    this.#prefix = host.redis === null ? '' : `${host.redis.prefix}:limit:${settings.name}:`;
     this.#readsWall = windows.some((window) => window.kind !== 'bucket');
     this.#part = { nodes: 1, windows };
   }

@@ -135,12 +135,22 @@ test('that several gateways multiply a limit is noted once, whatever the number 
   expect(issues[0]!.message).toContain('several together let through as many times the limit');
 });
 
+test('early counts what the authenticators refuse, else only what they let in', async () => {
+  const guarded = (limit: string) =>
+    route(limit, '      authorize: { allow: [{ name: nobody, scopes: [none] }] }\n');
+  const late = await startTestGateway(guarded('{ rate: 2/h }'));
+  expect(await statuses(late, 3)).toEqual([403, 403, 403]);
+  const early = await startTestGateway(guarded('{ rate: 2/h, early: true }'));
+  expect(await statuses(early, 3)).toEqual([403, 403, 429]);
+});
+
 const REFUSED: [config: unknown, path: string[], part: string][] = [
   [{}, [], 'needs a `rate`'],
   [{ rate: '100' }, ['rate'], 'must be a rate such as'],
   [{ rate: '2000000/s' }, ['rate'], 'at most 1000000/s'],
   [{ burst: 5, quota: '5/day' }, ['burst'], 'needs a `rate`'],
   [{ rate: '1/d', burst: 1000 }, ['burst'], 'over a year'],
+  [{ rate: '5/s', by: 'claims.sub', early: true }, ['early'], 'nobody is known'],
   [{ rate: '5/s', cost: 6 }, ['cost'], 'must fit'],
   [{ rate: '5/s', quota: '0/day' }, ['quota'], 'must be a quota'],
   [{ rate: '5/s', quota: '5/week' }, ['quota'], 'must be a quota'],
