@@ -2,7 +2,7 @@
 import { GatewayError, gatewayError } from '../kernel/errors.ts';
 import { Alarm, type Wheel } from '../kernel/wheel.ts';
 import { replayBody } from '../pipeline/bodies.ts';
-import type { Attempt, LiveExchange } from '../pipeline/exchange.ts';
+import { Attempt, type LiveExchange } from '../pipeline/exchange.ts';
 import type { EndpointInfo } from '../plugin.ts';
 import type { Body, Sink } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
@@ -52,7 +52,6 @@ export class PartRun implements Receiver, Sink, CallObserver {
   tookMs = 0;
   #startMs = 0;
   #deadlineMs = 0;
-  #attempt: Attempt | undefined;
   #flight: Flight | null = null;
   /** Why the flight must end, said before there was one. */
   #givenUp: GatewayError | null = null;
@@ -117,23 +116,26 @@ export class PartRun implements Receiver, Sink, CallObserver {
 
   // Observer
 
-  attempt(head: RequestHead, to: EndpointInfo): void {
+  attempt(head: RequestHead, to: EndpointInfo): Attempt {
     const { x } = this.#context;
-    const { hostHeader, attempt } = this.options;
-    this.#attempt = x.addAttempt(to.upstream, to.endpoint);
+    const { hostHeader, attempt: hooks } = this.options;
+    const attempt = x.addAttempt(to.upstream, to.endpoint);
     if (hostHeader === 'upstream') head.authority = endpointHost(to.endpoint);
-    if (attempt === null) return;
+    if (hooks === null) return attempt;
     try {
-      attempt(x, head, to);
+      hooks(x, head, to);
     } catch (cause) {
       // `send` may not have given its flight yet; but no transport writes a byte of a head that has no path.
       head.path = '';
       this.#refuse(pluginError(cause));
     }
+    return attempt;
   }
 
-  attempted(status: number, error: GatewayError | null): void {
-    this.#context.x.settleAttempt(status, error === null ? '-' : error.code, this.#attempt);
+  attempted(status: number, error: GatewayError | null, mark?: unknown): void {
+    // Attempts of other parts are under way too: the last one need not be ours.
+    if (mark instanceof Attempt)
+      this.#context.x.settleAttempt(status, error === null ? '-' : error.code, mark);
   }
 
   // Receiver

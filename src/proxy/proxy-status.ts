@@ -23,7 +23,8 @@ export function proxyStatus(x: LiveExchange, reply: Reply): string | null {
     value += `; code=${error.code}`;
   }
   if (!trusted) return value;
-  const attempt = x.lastAttempt;
+  // Of several parts at once none is the next hop; the details name the one that failed.
+  const attempt = x.parts === '' ? x.lastAttempt : undefined;
   if (attempt !== undefined) {
     value += `; next-hop=${text(attempt.endpoint)}`;
     if (attempt.status > 0) value += `; received-status=${attempt.status}`;

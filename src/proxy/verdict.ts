@@ -73,7 +73,9 @@ export class Verdict {
   /** The caller gave up. */
   cancelled(why: GatewayError): void {
     const { rule, options } = this.#breaker;
-    if (why.code !== 'GW_CLIENT_LEFT') this.#forget();
+    // Some callers watch the body themselves, and give up for what the upstream does with it.
+    if (this.#headMs >= 0 && why.source === 'upstream') this.broke(why);
+    else if (why.code !== 'GW_CLIENT_LEFT') this.#forget();
     else if (this.#headMs >= 0) this.broke(why);
     else if (rule.countsTimeouts && this.#requestSent && this.#waitedMs() >= options.slowAfterMs)
       this.#failed('clients left unanswered');

@@ -301,8 +301,10 @@ class LiveGateway implements Gateway {
     this.#early.clear();
   }
 
-  /** Series of routes, upstreams and listeners that are gone go with them. */
+  /** Series of routes, parts, upstreams and listeners that are gone go with them. */
   #retainMetrics(snapshot: Snapshot): void {
+    for (const { meter, plan } of snapshot.routes)
+      meter.retainParts(new Set(plan.parts.map(({ part }) => part.name)));
     this.#options.metrics.retain({
       routes: new Set([...snapshot.routes.map((route) => route.info.name), '-']),
       upstreams: new Set(snapshot.upstreams.keys()),

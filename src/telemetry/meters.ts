@@ -80,6 +80,11 @@ export class RouteMeter {
     this.mirrored.set(result, (this.mirrored.get(result) ?? 0) + 1);
   }
 
+  /** Forgets parts that are gone, and their series with them. */
+  retainParts(names: ReadonlySet<string>): void {
+    for (const [key, { labels }] of this.parts) if (!names.has(labels.part!)) this.parts.delete(key);
+  }
+
   /** A part of an aggregate has ended. */
   partEnded(part: string, code: GatewayCode | '-'): void {
     const key = `${part} ${code}`;

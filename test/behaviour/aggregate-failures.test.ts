@@ -97,20 +97,23 @@ routes:
   expect(bad.reached).toHaveLength(codes.length - 1);
 });
 
-test('a part that always hangs opens the breaker of its upstream', async () => {
-  const bad = await startOrigin(BEHAVIOURS.silent);
-  const { ask } = await startTestGateway(`
+test.each(['silent', 'silent in the middle'] as const)(
+  'a part that is always %s opens the breaker of its upstream',
+  async (behaviour) => {
+    const bad = await startOrigin(BEHAVIOURS[behaviour]);
+    const { ask } = await startTestGateway(`
 upstreams:
   bad: { targets: { ${bad.url}: 1 }, breaker: { minimum: 2, openFor: 1m }, retry: { attempts: 1 } }
 routes:
   - { path: /a, aggregate: { bad: { upstream: bad, path: /, optional: true, timeout: 60ms } } }
 `);
-  const codes: unknown[] = [];
-  while (codes.at(-1) !== 'bad;code=GW_BREAKER_OPEN' && codes.length < 10)
-    codes.push((await ask('/a')).headers['snowgate-partial']);
-  expect(codes[0]).toBe('bad;code=GW_UPSTREAM_TIMEOUT');
-  expect(codes.at(-1)).toBe('bad;code=GW_BREAKER_OPEN');
-});
+    const codes: unknown[] = [];
+    while (codes.at(-1) !== 'bad;code=GW_BREAKER_OPEN' && codes.length < 10)
+      codes.push((await ask('/a')).headers['snowgate-partial']);
+    expect(codes[0]).toBe('bad;code=GW_UPSTREAM_TIMEOUT');
+    expect(codes.at(-1)).toBe('bad;code=GW_BREAKER_OPEN');
+  },
+);
 
 test('a required part that fails gives the others up at once', async () => {
   const slow = await startOrigin(BEHAVIOURS.silent);
@@ -296,4 +299,62 @@ routes:
   expect(await detail('/root')).toContain('details="part it: no map, so its members cannot stand');
   expect(await detail('/at')).toContain('details="part it: nothing at /a/b"');
   expect(await detail('/deep')).toContain('details="part it: deeper than 64 maps and lists"');
+});
+
+test('nothing is left behind by many at once: parts that fail, clients that leave, answers that come', async () => {
+  const origin = await startOrigin((request, response) => {
+    const names = Object.keys(BEHAVIOURS) as Behaviour[];
+    const at = Number(new URL(request.url!, 'http://x').searchParams.get('n')) % names.length;
+    BEHAVIOURS[names[at]!](request, response);
+  });
+  const gateway = await startTestGateway(`
+upstreams:
+  origin: { targets: { ${origin.url}: 1 }, breaker: off, outlier: off }
+routes:
+  - name: home
+    path: /a/{n}
+    aggregate:
+      one: { upstream: origin, path: "/one?n={params.n}", timeout: 150ms }
+      two: { upstream: origin, path: "/two?n=1{params.n}", timeout: 150ms, optional: true }
+      three: { upstream: origin, path: "/three?n=0&of={parts.one.is}" }
+`);
+  const asked = Array.from({ length: 120 }, async (_, at) => {
+    const signal = at % 3 === 0 ? AbortSignal.timeout(20 + at) : null;
+    try {
+      const answer = await fetch(`http://127.0.0.1:${gateway.port}/a/${at}`, { signal });
+      await answer.text();
+      return answer.status;
+    } catch {
+      return 0; // It left, as it was told to.
+    }
+  });
+  const statuses = await Promise.all(asked);
+  expect(new Set(statuses).size).toBeGreaterThan(3);
+  // Some clients may have left before they were heard at all.
+  expect(gateway.access.length).toBeGreaterThan(80);
+  const ofKind = async (name: string) =>
+    [...(await gateway.series())].filter(([key]) => key.startsWith(`${name}{`));
+  const underWay = async () => [
+    ...(await ofKind('snowgate_requests_in_flight')),
+    ...(await ofKind('snowgate_endpoint_in_flight')),
+  ];
+  await expect.poll(async () => (await underWay()).filter(([, count]) => count !== 0)).toEqual([]);
+  expect((await underWay()).length).toBeGreaterThan(1);
+  const counted = (await ofKind('snowgate_upstream_attempts_total')).reduce(
+    (sum, [, count]) => sum + count,
+    0,
+  );
+  expect(counted).toBe(gateway.access.reduce((sum, { attempts }) => sum + attempts, 0));
+});
+
+test('the series of a part go with it', async () => {
+  const origin = await startJsonOrigin({});
+  const route = (name: string) =>
+    `routes: [{ name: home, path: /a, aggregate: { ${name}: { upstream: "${origin.url}", path: / } } }]`;
+  const gateway = await startTestGateway(route('one'));
+  await gateway.ask('/a');
+  const parts = async () => [...(await gateway.series()).keys()].filter((key) => key.includes('parts_total'));
+  expect(await parts()).toEqual(['snowgate_aggregate_parts_total{code="-",part="one",route="home"}']);
+  await gateway.edit(route('two'));
+  expect(await parts()).toEqual([]);
 });
