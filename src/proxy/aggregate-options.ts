@@ -7,8 +7,7 @@ import type { RequestHead } from '../wire/heads.ts';
 import { type Template, wordsOf } from '../wire/template.ts';
 import type { Timeouts, Transport } from '../wire/transport.ts';
 import type { WordSource } from '../wire/words.ts';
-import type { Shape } from './aggregate-shape.ts';
-import { compileShape } from './aggregate-shape.ts';
+import { compileShape, type Shape } from './aggregate-shape.ts';
 import {
   type Answers,
   compileBody,

@@ -37,6 +37,7 @@ export interface PartContext {
   readonly deadlineMs: number;
 }
 
+/** Receives the call's answer, reads it, and keeps what came of it for whoever joins the parts. */
 export class PartRun implements Receiver, Sink, CallObserver {
   readonly options: PartOptions;
   readonly changesHead: boolean;
