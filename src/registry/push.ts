@@ -1,7 +1,9 @@
 /** The push registry: the gateway itself, told by the services where they are, and forgetting those that fall silent. */
+import { isDeepStrictEqual } from 'node:util';
 import { push as form } from '../config/registries/push.ts';
 import type { Clock, Timer } from '../kernel/clock.ts';
 import { hasMetadata } from './entry.ts';
+import { PushShare, type SharedInstance } from './push-share.ts';
 import { createPushState, type KeptInstance, type PushState } from './push-state.ts';
 import {
   type RegisteredEndpoint,
@@ -23,9 +25,11 @@ interface Options {
 }
 
 interface Instance extends KeptInstance {
-  /** When it is forgotten, monotonic. */
+  /** When it is forgotten, monotonic; of what another gateway was told, only Redis knows. */
   dueMs: number;
   draining: boolean;
+  /** This gateway was told of it. */
+  own: boolean;
 }
 
 /** One instance as the admin server shows it. */
@@ -33,8 +37,8 @@ export interface PushedInstance {
   readonly service: string;
   readonly endpoint: RegisteredEndpoint;
   readonly ttlMs: number;
-  /** Until it is forgotten. */
-  readonly leftMs: number;
+  /** Until it is forgotten; null where another gateway was told of it. */
+  readonly leftMs: number | null;
   readonly draining: boolean;
 }
 
@@ -43,7 +47,7 @@ const LOOK_MS = 250;
 
 const keyOf = (service: string, id: string): string => `${service}/${id}`;
 
-const kept = ({ service, endpoint, ttlMs }: Instance): KeptInstance => ({ service, endpoint, ttlMs });
+const kept = ({ service, endpoint, ttlMs }: KeptInstance): KeptInstance => ({ service, endpoint, ttlMs });
 
 export class PushRegistry implements Registry {
   readonly #options: Options;
@@ -52,6 +56,8 @@ export class PushRegistry implements Registry {
   readonly #instances = new Map<string, Instance>();
   readonly #watches = new Map<RegistryListener, Query>();
   readonly #looking: Timer;
+  /** Null where this gateway is alone. */
+  readonly #share: PushShare | null;
   /** Fulfilled when what was known before the restart is known again. */
   readonly #loaded: Promise<void>;
 
@@ -60,6 +66,7 @@ export class PushRegistry implements Registry {
     this.#clock = parts.clock;
     this.#state = createPushState(parts.stateDir, parts.name, parts.log);
     this.#loaded = this.#load();
+    this.#share = this.#shareOf(parts);
     this.#looking = parts.clock.every(LOOK_MS, () => this.#look());
   }
 
@@ -85,12 +92,10 @@ export class PushRegistry implements Registry {
     if (before === undefined && this.#instances.size >= this.#options.instances) return 'full';
     const ttl = ttlMs ?? this.#options.ttl;
     const dueMs = this.#clock.nowMs() + ttl;
-    this.#instances.set(key, { service, endpoint, ttlMs: ttl, dueMs, draining: false });
-    if (
-      before !== undefined &&
-      JSON.stringify(kept(before)) === JSON.stringify({ service, endpoint, ttlMs: ttl })
-    )
-      return 'renewed';
+    const told: KeptInstance = { service, endpoint, ttlMs: ttl };
+    this.#instances.set(key, { ...told, dueMs, draining: false, own: true });
+    void this.#share?.put({ ...told, draining: false }, ttl);
+    if (before !== undefined && isDeepStrictEqual(kept(before), told)) return 'renewed';
     this.#changed(service);
     return before === undefined ? 'entered' : 'changed';
   }
@@ -104,7 +109,8 @@ export class PushRegistry implements Registry {
     if (before.draining) return true;
     const endpoint = { ...before.endpoint, weight: 0 };
     const dueMs = this.#clock.nowMs() + this.#options.drain;
-    this.#instances.set(key, { ...before, endpoint, dueMs, draining: true });
+    this.#instances.set(key, { ...before, endpoint, dueMs, draining: true, own: true });
+    void this.#share?.put({ service, endpoint, ttlMs: before.ttlMs, draining: true }, this.#options.drain);
     this.#changed(service);
     return true;
   }
@@ -115,13 +121,14 @@ export class PushRegistry implements Registry {
       service,
       endpoint,
       ttlMs,
-      leftMs: Math.max(0, dueMs - now),
+      leftMs: dueMs === Number.POSITIVE_INFINITY ? null : Math.max(0, dueMs - now),
       draining,
     }));
   }
 
   async close(): Promise<void> {
     this.#looking.cancel();
+    this.#share?.close();
     this.#watches.clear();
     await this.#state.flush();
   }
@@ -134,16 +141,61 @@ export class PushRegistry implements Registry {
         ...instance,
         dueMs: now + instance.ttlMs,
         draining: false,
+        own: true,
       });
   }
 
+  #shareOf({ redis, name, clock, random }: RegistryParts): PushShare | null {
+    if (redis === null) return null;
+    const found = (instances: readonly SharedInstance[]) =>
+      void this.#loaded.then(() => this.#merge(instances));
+    const failed = (error: Error) => {
+      for (const to of this.#watches.keys()) to.failed(error);
+    };
+    const well = () => {
+      for (const to of this.#watches.keys()) this.#tell(to);
+    };
+    return new PushShare({ redis, name, clock, random, found, failed, well });
+  }
+
+  /** Takes what all gateways were told together; what only this one was told, it tells the others again. */
+  #merge(shared: readonly SharedInstance[]): void {
+    const now = this.#clock.nowMs();
+    const before = new Map(this.#instances);
+    const changed = new Set<string>();
+    for (const instance of shared) {
+      const key = keyOf(instance.service, instance.endpoint.id);
+      const mine = before.get(key);
+      before.delete(key);
+      if (mine === undefined && this.#instances.size >= this.#options.instances) continue;
+      const same = mine !== undefined && isDeepStrictEqual(kept(mine), kept(instance));
+      const own = same && mine.own;
+      const dueMs = own ? mine.dueMs : Number.POSITIVE_INFINITY;
+      this.#instances.set(key, { ...instance, own, dueMs });
+      if (!same) changed.add(instance.service);
+    }
+    for (const [key, instance] of before) {
+      const { service, endpoint, ttlMs, draining, dueMs, own } = instance;
+      if (own && dueMs > now) void this.#share?.put({ service, endpoint, ttlMs, draining }, dueMs - now);
+      else if (this.#instances.delete(key)) changed.add(service);
+    }
+    for (const service of changed) this.#changed(service);
+    for (const to of this.#watches.keys()) this.#tell(to);
+  }
+
+  /** Forgets the silent; where gateways share, Redis does that, and while it is away nobody is forgotten. */
   #look(): void {
     const now = this.#clock.nowMs();
     const services = new Set<string>();
-    for (const [key, { service, dueMs }] of this.#instances) {
-      if (dueMs > now) continue;
+    for (const [key, instance] of this.#instances) {
+      if (instance.dueMs > now) continue;
+      if (this.#share !== null) {
+        instance.own = false;
+        instance.dueMs = Number.POSITIVE_INFINITY;
+        continue;
+      }
       this.#instances.delete(key);
-      services.add(service);
+      services.add(instance.service);
     }
     for (const service of services) this.#changed(service);
   }
@@ -163,4 +215,4 @@ export class PushRegistry implements Registry {
   }
 }
 
-export const pushKind = registryKind(form, (options, parts) => new PushRegistry(options, parts));
+export const pushKind = registryKind(form, (options, parts) => new PushRegistry(options, parts), true);

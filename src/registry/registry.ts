@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import type { RegistryForm } from '../config/registries/form.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
-import type { PluginLogger } from '../plugin.ts';
+import type { PluginLogger, RedisLink } from '../plugin.ts';
 import type { EndpointSpec } from '../wire/endpoint.ts';
 
 /** One instance of a service; weight 0 means that it drains: it keeps its calls and gets no new ones. */
@@ -91,11 +91,15 @@ export interface RegistryParts {
   resolveFile(name: string): string;
   /** Absolute; may not exist, and may not be writable. */
   readonly stateDir: string;
+  /** What gateways share; null where the configuration names none, and for kinds that don't use it. */
+  readonly redis: RedisLink | null;
 }
 
 /** One kind of registry: how the configuration speaks of it, and how it is opened. */
 export interface RegistryKind {
   readonly form: RegistryForm;
+  /** True where it is another registry with another Redis. */
+  readonly usesRedis: boolean;
   /**
    * Opens it; nothing needs to be reachable. `options` is what the form has read.
    * @throws Error only for what no waiting mends
@@ -107,6 +111,7 @@ export interface RegistryKind {
 export function registryKind<O extends z.ZodRawShape, D extends z.ZodRawShape>(
   form: RegistryForm<O, D>,
   open: (options: z.output<z.ZodObject<O>>, parts: RegistryParts) => Registry<z.output<z.ZodObject<D>>>,
+  usesRedis = false,
 ): RegistryKind {
-  return { form, open: (options, parts) => open(options as z.output<z.ZodObject<O>>, parts) };
+  return { form, usesRedis, open: (options, parts) => open(options as z.output<z.ZodObject<O>>, parts) };
 }

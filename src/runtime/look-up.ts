@@ -43,7 +43,10 @@ export async function lookUp(
       found.set(name, { endpoints: targets, why: null });
       continue;
     }
-    const lease = await registries.follow(config.registries[discover.registry]!, discover, config.stateDir);
+    const lease = await registries.follow(config.registries[discover.registry]!, discover, {
+      stateDir: config.stateDir,
+      redis: null,
+    });
     await registries.settled([lease.value]);
     const { endpoints } = lease.value.membership;
     found.set(name, { endpoints, why: endpoints.length === 0 ? whyEmpty(lease.value) : null });

@@ -31,7 +31,7 @@ import { type LiveUpstream, openUpstream, readConnectOptions } from './live-upst
 import { createMirror } from './open-mirror.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
 import { acquireRedis, redisKey } from './redis-lease.ts';
-import type { Followed, LiveRegistry } from './registries.ts';
+import type { Around, Followed, LiveRegistry } from './registries.ts';
 import { createRewrite } from './rewrite.ts';
 import { RouteSplit, type WeightedTarget } from './route-split.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -110,19 +110,22 @@ class Preparation {
     for (const { name, discover } of Object.values(upstreams)) {
       if (discover === null) continue;
       const registry = registries[discover.registry]!;
-      this.#followed.set(
-        name,
-        await this.#estate.registries.follow(registry, discover, plan.config.stateDir),
-      );
+      this.#followed.set(name, await this.#estate.registries.follow(registry, discover, this.#around));
     }
     await this.#estate.registries.settled([...this.#followed.values()].map((lease) => lease.value));
     return this.#registries;
   }
 
+  get #around(): Around {
+    const { config } = this.#order.plan;
+    const redis = this.#redis && { key: redisKey(config), link: this.#redis };
+    return { stateDir: config.stateDir, redis };
+  }
+
   async #openRegistry(config: RegistryConfig): Promise<void> {
-    const { plan, issues } = this.#order;
+    const { issues } = this.#order;
     try {
-      this.#registries.push(await this.#estate.registries.open(config, plan.config.stateDir));
+      this.#registries.push(await this.#estate.registries.open(config, this.#around));
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       const path = error instanceof UnreadableFile ? error.path : config.path;

@@ -81,7 +81,8 @@ export class Registrations {
       const { register } = config;
       if (register === null) continue;
       try {
-        const registry = await this.#parts.registries.open(config, stateDir);
+        // No kind that takes entries of its own shares anything through Redis.
+        const registry = await this.#parts.registries.open(config, { stateDir, redis: null });
         wanted.set(`${registry.value.key} ${JSON.stringify(register)}`, { registry, register });
       } catch (error) {
         this.#parts.log.error('the gateway could not be entered in a registry', {

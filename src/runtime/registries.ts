@@ -5,7 +5,7 @@ import type { Discover, RegistryConfig } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import { createTable, type Lease, type Table } from '../kernel/table.ts';
-import type { PluginLogger } from '../plugin.ts';
+import type { PluginLogger, RedisLink } from '../plugin.ts';
 import { REGISTRY_KINDS } from '../registry/catalog.ts';
 import { Membership } from '../registry/membership.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -24,6 +24,13 @@ export interface RegistriesParts {
   readonly folder: string;
   /** Takes over the promise of something that is being closed. */
   readonly closing: (what: string, work: Promise<void>) => void;
+}
+
+/** What of a configuration all its registries have around them. */
+export interface Around {
+  readonly stateDir: string;
+  /** Null where it names none. */
+  readonly redis: { readonly key: string; readonly link: RedisLink } | null;
 }
 
 /** A registry that is open, with what a configuration says of it. */
@@ -83,19 +90,23 @@ export class Registries {
    * Shares an open registry, or opens it.
    * @throws UnreadableFile, or what opening it gives
    */
-  async open(config: RegistryConfig, stateDir: string): Promise<Lease<LiveRegistry>> {
+  async open(config: RegistryConfig, around: Around): Promise<Lease<LiveRegistry>> {
     const { clock, random, log, folder } = this.#parts;
     const tls = readTlsFiles(config.tls, [...config.path, 'tls']);
-    const text = JSON.stringify([config.type, config.options, tls, stateDir]);
+    const { stateDir } = around;
+    const kind = REGISTRY_KINDS.get(config.type)!;
+    const redis = kind.usesRedis ? around.redis : null;
+    const text = JSON.stringify([config.type, config.options, tls, stateDir, redis?.key ?? null]);
     const key = `${config.name} ${hash('sha256', text)}`;
     const lease = await this.#open.acquire(key, () =>
-      REGISTRY_KINDS.get(config.type)!.open(config.options, {
+      kind.open(config.options, {
         name: config.name,
         clock,
         random,
         log: logOf(log, config.name),
         tls,
         stateDir,
+        redis: redis?.link ?? null,
         resolveFile: (name) => resolve(folder, name),
       }),
     );
@@ -103,9 +114,9 @@ export class Registries {
   }
 
   /** Shares a service that is followed, or begins to follow it. What was known of it before is there at once. */
-  async follow(config: RegistryConfig, discover: Discover, stateDir: string): Promise<Lease<Followed>> {
+  async follow(config: RegistryConfig, discover: Discover, around: Around): Promise<Lease<Followed>> {
     const { clock, log } = this.#parts;
-    const registry = await this.open(config, stateDir);
+    const registry = await this.open(config, around);
     const { service, options } = discover;
     const key = `${registry.value.key} ${JSON.stringify([config.confirmMs, service, options])}`;
     let taken = false;
@@ -118,7 +129,7 @@ export class Registries {
         clock,
         log: own,
         confirmMs: config.confirmMs,
-        snapshots: createSnapshots(stateDir, config.name, own),
+        snapshots: createSnapshots(around.stateDir, config.name, own),
       });
       await membership.open();
       return { discover, membership, registry };

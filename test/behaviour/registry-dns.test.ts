@@ -1,10 +1,11 @@
 /** Upstreams found by DNS, with a real name server: what its records mean, and how long they are believed. */
 import { createSocket } from 'node:dgram';
 import { decode, encode } from 'dns-packet';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { DnsClient } from '../../src/clients/dns.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
+import { describeWith } from '../kit/describe-with.ts';
 import { DNSMASQ_MISSING, startDnsmasq } from '../kit/dnsmasq.ts';
 import { until } from '../kit/gateway.ts';
 import { openRegistry } from '../kit/registry.ts';
@@ -14,9 +15,7 @@ const SRV = 'srv-host=_orders._tcp.test';
 const open = (ports: readonly number[]) =>
   openRegistry('dns', { address: ports.map((port) => `127.0.0.1:${port}`), timeout: '300ms' });
 
-const title = DNSMASQ_MISSING === null ? 'dns' : `dns (skipped: ${DNSMASQ_MISSING})`;
-
-describe.skipIf(DNSMASQ_MISSING !== null)(title, () => {
+describeWith('dns', DNSMASQ_MISSING, () => {
   test('SRV gives addresses, ports and weights of the first priority', async () => {
     const { port } = await startDnsmasq([
       'host-record=a.test,127.0.0.1',

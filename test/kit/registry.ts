@@ -35,6 +35,7 @@ export function openRegistry(
   const line = (level: string) => (message: string, fields?: unknown) =>
     void log.push({ level, message, fields });
   const registry = kind.open(z.strictObject(kind.form.options).parse(settings), {
+    redis: null,
     name: type,
     clock: systemClock,
     random: systemRandom,

@@ -38,7 +38,7 @@ export const registryList: Resource = {
         zone: endpoint.zone,
         metadata: endpoint.metadata,
         ttlSeconds: ttlMs / 1000,
-        leftSeconds: Math.round(leftMs / 1000),
+        leftSeconds: leftMs === null ? null : Math.round(leftMs / 1000),
         draining,
       })),
     );
