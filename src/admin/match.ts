@@ -20,7 +20,7 @@ const decode = (segment: string): string | null => {
   }
 };
 
-const fit = ({ segments }: Pattern, wanted: readonly string[]): Matched['params'] | null => {
+const paramsIn = ({ segments }: Pattern, wanted: readonly string[]): Matched['params'] | null => {
   if (segments.length !== wanted.length) return null;
   const params: Record<string, string> = Object.create(null);
   for (const [at, segment] of segments.entries()) {
@@ -41,7 +41,7 @@ export function createMatch(all: readonly Resource[]): (path: string) => Matched
   return (path) => {
     const wanted = path.split('/');
     for (const pattern of patterns) {
-      const params = fit(pattern, wanted);
+      const params = paramsIn(pattern, wanted);
       if (params !== null) return { resources: pattern.resources, params };
     }
     return null;
