@@ -71,7 +71,16 @@ class FileRegistry implements Registry {
   }
 }
 
+const lineOf = (issue: Issue): string =>
+  `${whereOf(issue)} ${issue.message}${issue.remedy === null ? '' : ` (${issue.remedy})`}`;
+
 export const fileKind = registryKind(
   form,
   ({ path }, parts) => new FileRegistry(parts.resolveFile(path), parts),
+  {
+    inspect({ path }, resolveFile) {
+      const read = readServiceFile(resolveFile(path));
+      return 'issues' in read ? read.issues.map(lineOf) : [];
+    },
+  },
 );

@@ -177,8 +177,9 @@ export class Membership {
   #failedBy(error: Error): void {
     const { log, query } = this.#parts;
     this.#failures++;
+    const meanwhile = this.#from === 'nothing' ? 'nothing is known yet' : 'what it said last stays in use';
     if (this.#failure === null)
-      log.warn('the registry fails; what it said last stays in use', {
+      log.warn(`the registry fails; ${meanwhile}`, {
         service: query.service,
         endpoints: this.#used.list.length,
         from: this.#from,
@@ -190,8 +191,7 @@ export class Membership {
 
   #well(): void {
     const { clock, log, query } = this.#parts;
-    if (this.#failure !== null && this.#from !== 'nothing')
-      log.info('the registry answers again', { service: query.service });
+    if (this.#failure !== null) log.info('the registry answers again', { service: query.service });
     this.#failure = null;
     this.#wellMs = clock.nowMs();
     this.#answeredMs = clock.wallMs();

@@ -215,4 +215,6 @@ export class PushRegistry implements Registry {
   }
 }
 
-export const pushKind = registryKind(form, (options, parts) => new PushRegistry(options, parts), true);
+export const pushKind = registryKind(form, (options, parts) => new PushRegistry(options, parts), {
+  usesRedis: true,
+});

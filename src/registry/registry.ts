@@ -105,13 +105,27 @@ export interface RegistryKind {
    * @throws Error only for what no waiting mends
    */
   open(options: unknown, parts: RegistryParts): Registry;
+  /** What is wrong with the files that the settings name, one line each, as `file:line:column message`. */
+  inspect(options: unknown, resolveFile: (name: string) => string): readonly string[];
+}
+
+/** What only some kinds have. */
+export interface KindExtras<O> {
+  readonly usesRedis?: boolean;
+  readonly inspect?: (options: O, resolveFile: (name: string) => string) => readonly string[];
 }
 
 /** Joins a form and what opens it, whose types must fit each other; from here on they are one kind among others. */
 export function registryKind<O extends z.ZodRawShape, D extends z.ZodRawShape>(
   form: RegistryForm<O, D>,
   open: (options: z.output<z.ZodObject<O>>, parts: RegistryParts) => Registry<z.output<z.ZodObject<D>>>,
-  usesRedis = false,
+  { usesRedis = false, inspect }: KindExtras<z.output<z.ZodObject<O>>> = {},
 ): RegistryKind {
-  return { form, usesRedis, open: (options, parts) => open(options as z.output<z.ZodObject<O>>, parts) };
+  type Options = z.output<z.ZodObject<O>>;
+  return {
+    form,
+    usesRedis,
+    open: (options, parts) => open(options as Options, parts),
+    inspect: (options, resolveFile) => inspect?.(options as Options, resolveFile) ?? [],
+  };
 }

@@ -16,6 +16,7 @@ import type { Plan } from './plan.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { type ReadPlan, readPlan } from './read-plan.ts';
 import { Registrations } from './registrations.ts';
+import { troubleOf } from './registries.ts';
 import { Shedder } from './shedder.ts';
 import { retire, type Snapshot } from './snapshot.ts';
 import { createTracing, type Tracing } from './tracing.ts';
@@ -145,7 +146,10 @@ class LiveGateway implements Gateway {
     const why: string[] = [];
     if (this.#stopping !== null) why.push('the gateway is stopping');
     if (!this.snapshot.tracing.ready) why.push('no trace IDs can be made: the clock went backwards');
-    const troubles = [this.snapshot.redis?.trouble ?? null, this.#shedder.trouble];
+    const registries = [...this.snapshot.upstreams.values()].map(
+      ({ followed }) => followed && troubleOf(followed),
+    );
+    const troubles = [this.snapshot.redis?.trouble ?? null, this.#shedder.trouble, ...registries];
     return { ready: why.length === 0, why, degraded: troubles.filter((each) => each !== null) };
   }
 

@@ -104,6 +104,7 @@ class Preparation {
   async #openRegistries(): Promise<readonly Lease<LiveRegistry>[]> {
     const { plan, issues, rehearsal = false } = this.#order;
     const { registries, upstreams } = plan.config;
+    if (rehearsal) this.#inspectRegistries();
     if (rehearsal || issues.refused) return [];
     for (const registry of Object.values(registries)) await this.#openRegistry(registry);
     if (issues.refused) return [];
@@ -114,6 +115,14 @@ class Preparation {
     }
     await this.#estate.registries.settled([...this.#followed.values()].map((lease) => lease.value));
     return this.#registries;
+  }
+
+  /** A gateway starts with a registry that is wrong, so that is no error of the configuration. */
+  #inspectRegistries(): void {
+    const { plan, issues } = this.#order;
+    for (const config of Object.values(plan.config.registries))
+      for (const message of this.#estate.registries.inspect(config))
+        issues.warn({ message, path: config.path });
   }
 
   get #around(): Around {

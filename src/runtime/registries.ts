@@ -57,6 +57,14 @@ export function whyEmpty(followed: Followed | null): string {
     : `the registry ${registry} has never answered: ${failure}`;
 }
 
+/** What is wrong with a registry now, for people; null while it is well. */
+export function troubleOf({ discover, membership }: Followed): string | null {
+  const { failure, from } = membership.state();
+  if (failure === null) return null;
+  const meanwhile = from === 'nothing' ? 'has no endpoint' : 'keeps its last endpoints';
+  return `the registry ${discover.registry} fails, and ${discover.service} ${meanwhile}: ${failure}`;
+}
+
 /** Each line says which registry it is about. */
 const logOf = (log: Logger, registry: string): PluginLogger => ({
   debug: (message, fields) => log.debug(message, { registry, ...fields }),
@@ -137,6 +145,12 @@ export class Registries {
     const lease = await this.#followed.acquire(key, begin);
     if (!taken) registry.release();
     return lease;
+  }
+
+  /** What is wrong with what a registry names on this machine; nothing is opened. */
+  inspect(config: RegistryConfig): readonly string[] {
+    const resolveFile = (name: string) => resolve(this.#parts.folder, name);
+    return REGISTRY_KINDS.get(config.type)!.inspect(config.options, resolveFile);
   }
 
   /** Waits until each has heard from its registry, good or bad, but for a short time only. */

@@ -1,7 +1,9 @@
 /** Upstreams whose endpoints stand in a watched file: edits show at once, bad ones change nothing. */
 import { expect, test } from 'vitest';
+import { run } from '../kit/command.ts';
 import { startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
 import { startOrigin } from '../kit/gateway-origin.ts';
+import { folderOf } from '../kit/plugin.ts';
 
 const YAML = `
 registries:
@@ -61,6 +63,13 @@ test('a bad edit is told with its place, and the last good list stays', async ()
     'Did you mean `address`?',
   ]);
   expect((await gateway.ask('/orders/1')).status).toBe(200);
+  expect(gateway.gateway.ready()).toMatchObject({
+    ready: true,
+    degraded: [
+      expect.stringMatching(/^the registry local fails, and orders keeps its last endpoints: /),
+      expect.stringContaining('users keeps'),
+    ],
+  });
   gateway.write('services.yaml', '');
   await until(() => gateway.log.some((line) => line.message === 'the file is empty'), 'a refusal');
   expect((await gateway.ask('/orders/1')).status).toBe(200);
@@ -113,4 +122,13 @@ test('a reload keeps what is followed, and a changed discover takes over at once
   await until(() => used(gateway).length === 2, 'two endpoints');
   await gateway.edit(`routes: [{ path: /orders/**, upstream: "${a.url}" }]`);
   expect((await gateway.ask('/orders/1')).body).toBe(String(a.port));
+});
+
+test('check tells what is wrong with the file, and no start fails for it', async () => {
+  const { path } = folderOf({ 'gateway.yaml': YAML, 'services.yaml': 'orders: [{ adress: 127.0.0.1:1 }]' });
+  const { code, err } = await run(['check'], { cwd: path });
+  expect(code).toBe(0);
+  expect(err).toMatch(
+    /gateway\.yaml:3:10 warning: .*services\.yaml:1:12 unknown key `adress` \(Did you mean/,
+  );
 });
