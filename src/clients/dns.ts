@@ -17,6 +17,8 @@ export interface DnsParts {
   readonly servers: readonly NameServer[];
   /** Until a server has answered, before the next one is asked. */
   readonly timeoutMs: number;
+  /** With udp, tcp is used for the answers that are too long; default: udp. */
+  readonly transport?: 'udp' | 'tcp';
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -141,7 +143,8 @@ export class DnsClient {
   }
 
   async #askOne(server: NameServer, name: string, type: RecordType): Promise<DnsAnswer> {
-    let packet = await this.#exchange(overUdp, server, name, type);
+    const first = this.#parts.transport === 'tcp' ? overTcp : overUdp;
+    let packet = await this.#exchange(first, server, name, type);
     if (packet.flag_tc) packet = await this.#exchange(overTcp, server, name, type);
     const code = (packet.flags ?? 0) & RCODE_MASK;
     if (code !== 0 && code !== NXDOMAIN) throw new Error(`answers ${RCODES[code] ?? `code ${code}`}`);

@@ -86,7 +86,8 @@ export async function srvEndpoints(client: DnsClient, name: string, scheme: Prot
             ttlSeconds: shortest(known.map((record) => record.ttl ?? null)),
           };
     ttls.push(ttlSeconds);
-    for (const host of hosts)
+    // Consul adds an address once for each record that points to it.
+    for (const host of new Set(hosts))
       found.push(endpoint({ scheme, host, port, weight: Math.max(1, weight) }, target));
   }
   return { endpoints: found, ttlSeconds: shortest(ttls) };

@@ -40,12 +40,13 @@ class DnsRegistry implements Registry<Discover> {
   readonly #client: DnsClient;
   readonly #closing = new AbortController();
 
-  constructor({ address, timeout }: Options, parts: RegistryParts) {
+  constructor({ address, timeout, transport }: Options, parts: RegistryParts) {
     this.#parts = parts;
     const { clock, random } = parts;
     this.#client = new DnsClient({
       servers: address ?? systemServers(),
       timeoutMs: timeout,
+      transport,
       clock,
       random,
     });

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { DnsClient } from '../../src/clients/dns.ts';
 import { systemClock } from '../../src/kernel/clock.ts';
 import { systemRandom } from '../../src/kernel/random.ts';
+import { CONSUL_MISSING, startConsul } from '../kit/consul.ts';
 import { describeWith } from '../kit/describe-with.ts';
 import { DNSMASQ_MISSING, startDnsmasq } from '../kit/dnsmasq.ts';
 import { until } from '../kit/gateway.ts';
@@ -116,4 +117,31 @@ test('an answer to another question is not taken', async () => {
     random: systemRandom,
   });
   await expect(client.ask('orders.test', 'A')).rejects.toThrow('does not answer');
+});
+
+describeWith('dns of Consul', CONSUL_MISSING, () => {
+  test('its services are found by SRV, with their weights, and follow it within seconds', async () => {
+    const consul = await startConsul();
+    onTestFinished(() => consul.close());
+    const enter = (id: string, port: number, weight: number) =>
+      consul.call('PUT', '/v1/agent/service/register', {
+        ID: id,
+        Name: 'orders',
+        Address: '127.0.0.1',
+        Port: port,
+        Weights: { Passing: weight, Warning: 1 },
+      });
+    for (let at = 1; at <= 5; at++) await enter(`i-${at}`, 9000 + at, at);
+    const settings = { address: `127.0.0.1:${consul.dnsPort}`, transport: 'tcp' };
+    const follow = openRegistry('dns', settings).follow('orders.service.consul', { record: 'srv' });
+    await until(() => follow.last?.length === 5, 'all five');
+    expect(follow.shown).toEqual([1, 2, 3, 4, 5].map((at) => `127.0.0.1:${9000 + at} ${at}`));
+    for (const at of [3, 4, 5]) await consul.call('PUT', `/v1/agent/service/deregister/i-${at}`);
+    await until(() => follow.last?.length === 2, 'two');
+    await consul.call('PUT', '/v1/agent/service/deregister/i-2');
+    await until(() => follow.last?.length === 1, 'one');
+    await consul.call('PUT', '/v1/agent/service/deregister/i-1');
+    await until(() => follow.last?.length === 0, 'none, which is an answer too');
+    expect(follow.failures).toEqual([]);
+  });
 });

@@ -47,6 +47,11 @@ export const dns = {
     timeout: duration(10)
       .prefault('1s')
       .describe('Until a name server has answered, before the next is asked.'),
+    transport: choice('udp', 'tcp')
+      .prefault('udp')
+      .describe(
+        'How they are asked; tcp for those that cut long answers short and do not say so, as Consul does.',
+      ),
   },
   discover: {
     record: choice('auto', 'srv', 'address')
