@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import type { RedisConnection } from '../clients/redis.ts';
 import { suggest } from '../config/suggest.ts';
 import type { Fault as FaultConfig } from '../config/traffic-options.ts';
-import type { ConfigPath, RegistryConfig, Upstream as UpstreamConfig } from '../config/types.ts';
+import type { ConfigPath, Upstream as UpstreamConfig } from '../config/types.ts';
 import type { Lease } from '../kernel/table.ts';
 import { type Chain, compileChain } from '../pipeline/chain.ts';
 import {
@@ -30,8 +30,8 @@ import { ForwardTarget, type LiveTarget } from './live-target.ts';
 import { type LiveUpstream, openUpstream, readConnectOptions } from './live-upstream.ts';
 import { createMirror } from './open-mirror.ts';
 import type { Plan, PlannedRoute, PlannedTarget } from './plan.ts';
+import { RegistryPreparation } from './prepare-registries.ts';
 import { acquireRedis, redisKey } from './redis-lease.ts';
-import type { Around, Followed, LiveRegistry } from './registries.ts';
 import { createRewrite } from './rewrite.ts';
 import { RouteSplit, type WeightedTarget } from './route-split.ts';
 import type { Snapshot } from './snapshot.ts';
@@ -76,15 +76,14 @@ class Preparation {
   #redis: RedisConnection | null = null;
   /** Headers that only plugins may set, on whatever route they run. */
   readonly #reserved = new Set<string>();
-  readonly #registries: Lease<LiveRegistry>[] = [];
-  /** Services that are followed, by the upstream that has their endpoints. */
-  readonly #followed = new Map<string, Lease<Followed>>();
+  readonly #registries: RegistryPreparation;
   /** All else that was acquired so far, to be given back where it comes to nothing. */
   readonly #leases: Lease<unknown>[] = [];
 
   constructor(estate: Estate, order: Order) {
     this.#estate = estate;
     this.#order = order;
+    this.#registries = new RegistryPreparation(estate.registries, order);
   }
 
   async run(): Promise<Prepared> {
@@ -97,49 +96,8 @@ class Preparation {
   }
 
   #discard(): void {
-    for (const lease of [...this.#leases, ...this.#followed.values(), ...this.#registries]) lease.release();
-  }
-
-  /** Opens what the configuration names and follows the services, waiting a moment for their first answers. */
-  async #openRegistries(): Promise<readonly Lease<LiveRegistry>[]> {
-    const { plan, issues, rehearsal = false } = this.#order;
-    const { registries, upstreams } = plan.config;
-    if (rehearsal) this.#inspectRegistries();
-    if (rehearsal || issues.refused) return [];
-    for (const registry of Object.values(registries)) await this.#openRegistry(registry);
-    if (issues.refused) return [];
-    for (const { name, discover } of Object.values(upstreams)) {
-      if (discover === null) continue;
-      const registry = registries[discover.registry]!;
-      this.#followed.set(name, await this.#estate.registries.follow(registry, discover, this.#around));
-    }
-    await this.#estate.registries.settled([...this.#followed.values()].map((lease) => lease.value));
-    return this.#registries;
-  }
-
-  /** A gateway starts with a registry that is wrong, so that is no error of the configuration. */
-  #inspectRegistries(): void {
-    const { plan, issues } = this.#order;
-    for (const config of Object.values(plan.config.registries))
-      for (const message of this.#estate.registries.inspect(config))
-        issues.warn({ message, path: config.path });
-  }
-
-  get #around(): Around {
-    const { config } = this.#order.plan;
-    const redis = this.#redis && { key: redisKey(config), link: this.#redis };
-    return { stateDir: config.stateDir, redis };
-  }
-
-  async #openRegistry(config: RegistryConfig): Promise<void> {
-    const { issues } = this.#order;
-    try {
-      this.#registries.push(await this.#estate.registries.open(config, this.#around));
-    } catch (error) {
-      if (!(error instanceof Error)) throw error;
-      const path = error instanceof UnreadableFile ? error.path : config.path;
-      issues.error({ message: `the registry cannot be opened: ${error.message}`, path });
-    }
+    this.#registries.discard();
+    for (const lease of this.#leases) lease.release();
   }
 
   async #prepare(): Promise<Prepared> {
@@ -151,7 +109,7 @@ class Preparation {
     const routes: LiveRoute[] = [];
     for (const route of plan.routes) routes.push(await this.#route(route));
     const fallback = await this.#route(plan.fallback);
-    const registries = await this.#openRegistries();
+    await this.#registries.open(this.#redis);
     const parts: Omit<Snapshot, 'tracing'> = {
       plan,
       config: plan.config,
@@ -161,7 +119,7 @@ class Preparation {
       fallback,
       upstreams: this.#upstreams,
       redis: this.#redis,
-      registries,
+      registries: this.#registries.leases,
       trust: createTrust(plan.config.trustedProxies),
       reserved: this.#reserved.size === 0 ? null : [...this.#reserved],
     };
@@ -170,7 +128,7 @@ class Preparation {
       commit: (tracing, before) => {
         for (const [name, live] of this.#upstreams) {
           const config = plan.config.upstreams[name]!;
-          live.apply(config, this.#followed.get(name) ?? null);
+          live.apply(config, this.#registries.followed.get(name) ?? null);
         }
         followSplits(routes, before?.routes ?? []);
         for (const lease of own) lease.release();
