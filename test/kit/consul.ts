@@ -12,7 +12,7 @@ const binary = onPath('consul') ?? (existsSync(CONSUL_BUILT) ? CONSUL_BUILT : nu
 
 /** Why tests with Consul can't run here, or null. */
 export const CONSUL_MISSING =
-  binary === null ? 'no consul on the PATH, and none built: run "node scripts/test-servers.ts"' : null;
+  binary === null ? 'no consul on the PATH, and none built: run "npm run test:servers"' : null;
 
 export interface TestConsul {
   readonly server: ServerProcess;

@@ -10,7 +10,7 @@ export const EUREKA_BUILT = inCache('eureka-2025.0.0');
 /** Why tests with Eureka can't run here, or null. */
 export const EUREKA_MISSING =
   onPath('java') === null || !existsSync(EUREKA_BUILT)
-    ? 'no Java, or no Eureka built: run "node scripts/test-servers.ts"'
+    ? 'no Java, or no Eureka built: run "npm run test:servers"'
     : null;
 
 export interface TestEureka {
