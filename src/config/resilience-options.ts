@@ -45,10 +45,19 @@ export interface BreakerOptions {
   readonly on: readonly BreakerCause[];
 }
 
+export interface AdaptiveOptions {
+  /** Part of the latency without load by which calls may take longer, 0 and more. */
+  readonly tolerance: number;
+  /** Calls that are always let through. */
+  readonly min: number;
+}
+
 export interface ConcurrencyOptions {
   readonly endpoint: number;
   /** Of the whole upstream; null: no limit but those of its endpoints. */
   readonly upstream: number | null;
+  /** Null: the limits are as they are written. */
+  readonly adaptive: AdaptiveOptions | null;
   readonly streams: number;
   readonly queue: number;
   readonly queueTimeoutMs: number;

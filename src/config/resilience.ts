@@ -107,12 +107,37 @@ const breaker = section({
     .describe('What counts as a failure; 4xx never does.'),
 });
 
+const adaptive = section({
+  tolerance: percent()
+    .prefault('25%')
+    .describe('How much longer than without load calls may take before the limit falls.'),
+  min: integer(1, 1_000_000).prefault(8).describe('Requests that are always let through.'),
+});
+
+/** `true` stands for the defaults. */
+const on = form<z.output<typeof adaptive> | null>({
+  form: 'true or off',
+  json: { enum: [true, false, 'off'] },
+  takes: ['boolean', 'string'],
+  remedy: 'Write true or off, or a map of settings.',
+  read: (value) => {
+    if (value === true) return adaptive.parse({});
+    return value === false || value === 'off' ? null : new Refusal('is neither true nor off');
+  },
+});
+
 const concurrency = section({
   endpoint: integer(1, 1_000_000).prefault(1024).describe('Requests in flight at one endpoint.'),
   upstream: z
     .union([integer(1, 10_000_000), off])
     .prefault('off')
     .describe('Requests in flight at all endpoints together; off: only `endpoint` counts.'),
+  adaptive: z
+    .union([adaptive, on])
+    .prefault('off')
+    .describe(
+      'Finds by latency how many requests the upstream carries; `upstream` and `endpoint` still hold.',
+    ),
   streams: integer(0, 1_000_000)
     .prefault(10_000)
     .describe(
@@ -148,12 +173,15 @@ function checkPath(value: string): Refusal | null {
   return /^\/[\x21\x22\x24-\x7e]*$/.test(value) ? null : new Refusal('is no path', 'Write it as /healthz.');
 }
 
+const lowerCase = (headers: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+
 const readHealth = (input: NonNullable<Input['health']>): HealthOptions => ({
   type: input.type,
   path: input.path ?? '/',
   port: input.port ?? null,
   host: input.host ?? null,
-  headers: input.headers,
+  headers: lowerCase(input.headers),
   service: input.service ?? '',
   expect: input.expect,
   intervalMs: input.interval,
@@ -191,6 +219,7 @@ export function readResilience({
     concurrency: {
       endpoint: caps.endpoint,
       upstream: caps.upstream,
+      adaptive: caps.adaptive,
       streams: caps.streams,
       queue: caps.queue,
       queueTimeoutMs: caps.queueTimeout,

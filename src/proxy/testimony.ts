@@ -1,4 +1,4 @@
-/** What an attempt tells of its endpoint, to the balancer and to outlier ejection. */
+/** What an attempt tells of its endpoint: to the balancer, to outlier ejection, to the limit that follows latency. */
 import type { GatewayError } from '../kernel/errors.ts';
 import { HUNG_MS } from '../upstream/outlier.ts';
 import type { Slot } from '../upstream/slot.ts';
@@ -24,9 +24,11 @@ export class Testimony {
   /** @param waitedMs for the head, since the endpoint had the whole request; so for the others below */
   answered(head: ResponseHead, waitedMs: number): void {
     const slot = this.#slot!;
-    const { outlier } = this.#upstream;
+    const { outlier, places } = this.#upstream;
     if (slot.feedback !== null) slot.feedback.answered(waitedMs, head);
     if (outlier !== null) this.#open = outlier.answered(slot, head.status);
+    // Errors come sooner, or later, than what they stand for would have; upgrades are no requests.
+    if (head.status >= 200 && head.status < 500) places.limiter?.sample(waitedMs);
   }
 
   /** The answer is whole, or is one whose end may be hours away. */
@@ -45,6 +47,7 @@ export class Testimony {
     const slot = this.#slot!;
     if (error.source === 'upstream') slot.feedback?.failed(waitedMs);
     if (error.code !== 'GW_TIMEOUT' || requestSent) this.#upstream.outlier?.failed(slot, error);
+    if (error.code === 'GW_UPSTREAM_TIMEOUT') this.#upstream.places.limiter?.sample(waitedMs);
   }
 
   /** The caller gave up before the head. */

@@ -37,6 +37,8 @@ export interface UpstreamState {
   readonly panic: boolean;
   /** Null while it is switched off. */
   readonly breaker: BreakerState | null;
+  /** How many requests may be in flight at all endpoints; null where there is no such limit. */
+  readonly limit: number | null;
   /** Calls that wait for a place. */
   readonly waiting: number;
   readonly endpoints: readonly EndpointState[];
@@ -56,6 +58,7 @@ export function describeUpstreams(snapshot: Snapshot): UpstreamState[] {
     balance: upstream.options.balance.method,
     panic: upstream.panicking,
     breaker: upstream.breaker?.describe() ?? null,
+    limit: Number.isFinite(upstream.places.limit) ? upstream.places.limit : null,
     waiting: upstream.places.waiting,
     endpoints: upstream.slots.map((slot) => ({
       endpoint: slot.name,
@@ -86,7 +89,7 @@ const measureDiscovery = (upstream: string, followed: Followed | null): Discover
 
 /** Writes the state into the gauges, and forgets endpoints that are gone. */
 export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
-  for (const { name, panic, breaker, waiting, endpoints } of describeUpstreams(snapshot)) {
+  for (const { name, panic, breaker, limit, waiting, endpoints } of describeUpstreams(snapshot)) {
     const meter = metrics.upstream(name);
     meter.retain(new Set(endpoints.map((each) => each.endpoint)));
     const live = snapshot.upstreams.get(name)!;
@@ -97,6 +100,7 @@ export function measureUpstreams(snapshot: Snapshot, metrics: Metrics): void {
     meter.retries = budget.retries;
     meter.retriesRefused = budget.refused;
     meter.waiting = waiting;
+    meter.limit = limit ?? -1;
     meter.panic = panic;
     meter.breaker = breaker === null ? -1 : PHASES.indexOf(breaker.phase);
     meter.breakerOpened = breaker?.opened ?? 0;

@@ -80,6 +80,10 @@ export const FAMILIES = {
     'upstream',
     '1 while so few endpoints are available that failed checks and ejections are not believed, else 0.',
   ]),
+  limit: family('upstream_concurrency_limit', 'gauge', [
+    'upstream',
+    'Requests that may be in flight at the upstream: as written, or found by latency; no series without a limit.',
+  ]),
   breaker: family('upstream_breaker_state', 'gauge', [
     'upstream',
     'The circuit breaker: 0 closed, 1 half-open, 2 open; no series while it is switched off.',

@@ -192,6 +192,8 @@ export class UpstreamMeter {
   readonly endpoints = new Map<string, EndpointMeter>();
   /** Requests that wait for a free slot. */
   waiting = 0;
+  /** Of requests in flight; -1 where there is none. */
+  limit = -1;
   /** Health is not believed, since too few are left. */
   panic = false;
   /** 0 closed, 1 half-open, 2 open; -1 where there is no breaker. */

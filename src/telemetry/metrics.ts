@@ -176,6 +176,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   byUpstream('failovers', (emit, meter) => emit.value(meter.labels, meter.failovers));
   byUpstream('waiting', (emit, meter) => emit.value(meter.labels, meter.waiting));
   byUpstream('panic', (emit, meter) => emit.value(meter.labels, meter.panic ? 1 : 0));
+  byUpstream('limit', (emit, meter) => {
+    if (meter.limit >= 0) emit.value(meter.labels, meter.limit);
+  });
   family('breaker', (emit) => {
     for (const meter of upstreams.values()) if (meter.breaker >= 0) emit.value(meter.labels, meter.breaker);
   });

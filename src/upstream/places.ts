@@ -1,7 +1,10 @@
 /** How many calls an upstream and each of its endpoints have at once, and who waits until there is a place. */
+import { isDeepStrictEqual } from 'node:util';
 import type { ConcurrencyOptions } from '../config/resilience-options.ts';
 import type { Clock } from '../kernel/clock.ts';
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
+import type { Random } from '../kernel/random.ts';
+import { AdaptiveLimit } from './adaptive-limit.ts';
 import type { Slot } from './slot.ts';
 import { WaitingLine } from './waiting-line.ts';
 
@@ -17,6 +20,7 @@ export interface Waiter {
 
 export interface PlacesParts {
   readonly clock: Clock;
+  readonly random: Random;
   /** The present members. */
   readonly slots: () => readonly Slot[];
 }
@@ -24,6 +28,8 @@ export interface PlacesParts {
 export class Places {
   readonly #parts: PlacesParts;
   readonly #line: WaitingLine<Waiter>;
+  /** Wants the latency of each attempt; null where the limits are as they are written. */
+  #limiter: AdaptiveLimit | null = null;
   #options: ConcurrencyOptions;
   /** Attempts at all endpoints, the gone ones included; streams are not among them. */
   #taken = 0;
@@ -32,6 +38,7 @@ export class Places {
   constructor(options: ConcurrencyOptions, parts: PlacesParts) {
     this.#options = options;
     this.#parts = parts;
+    this.#limiter = options.adaptive && new AdaptiveLimit(options.adaptive, parts);
     this.#line = new WaitingLine<Waiter>(lineOf(options), parts.clock, (waiter, error) =>
       waiter.turnedAway(error),
     );
@@ -42,9 +49,19 @@ export class Places {
     return this.#line.size;
   }
 
+  get limiter(): AdaptiveLimit | null {
+    return this.#limiter;
+  }
+
+  /** Of the whole upstream, now; Infinity where there is none. */
+  get limit(): number {
+    const written = this.#options.upstream ?? Number.POSITIVE_INFINITY;
+    return this.#limiter === null ? written : Math.min(written, this.#limiter.limit);
+  }
+
   /** True while the whole upstream has as many as it may. */
   get full(): boolean {
-    return this.#options.upstream !== null && this.#taken >= this.#options.upstream;
+    return this.#taken >= this.limit;
   }
 
   /** True when waiting may help: somebody waits already, or the reason for having no place is that they are taken. */
@@ -56,6 +73,8 @@ export class Places {
   /** Puts other limits in force; calls that are under way or wait go on. */
   update(options: ConcurrencyOptions): void {
     this.#options = options;
+    if (!isDeepStrictEqual(options.adaptive, this.#limiter?.options ?? null))
+      this.#limiter = options.adaptive && new AdaptiveLimit(options.adaptive, this.#parts);
     this.#line.limits = lineOf(options);
     for (const slot of this.#parts.slots()) slot.limit(options.endpoint, options.streams);
     this.#seatSoon();
@@ -77,6 +96,7 @@ export class Places {
   /** An attempt begins. */
   take(slot: Slot): void {
     this.#taken++;
+    this.#limiter?.took(this.#taken);
     slot.take();
   }
 

@@ -78,6 +78,7 @@ export interface Upstream {
 const UNLIMITED: ConcurrencyOptions = Object.freeze({
   endpoint: Number.POSITIVE_INFINITY,
   upstream: null,
+  adaptive: null,
   streams: Number.POSITIVE_INFINITY,
   queue: 0,
   queueTimeoutMs: 0,
@@ -106,7 +107,11 @@ class LiveUpstream implements Upstream {
     this.#options = options;
     this.#chooser = new Chooser(options, parts);
     const slots = () => this.slots;
-    this.places = new Places(options.concurrency ?? UNLIMITED, { clock: parts.clock, slots });
+    this.places = new Places(options.concurrency ?? UNLIMITED, {
+      clock: parts.clock,
+      random: parts.random,
+      slots,
+    });
     this.#setKeepers(options);
     if (options.targets !== undefined) this.update(options.targets);
   }

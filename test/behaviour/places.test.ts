@@ -88,3 +88,48 @@ test('other limits are in force from a reload on, with the same connections', as
   answerAll();
   for (const { status } of await Promise.all(asked)) expect(status).toBe(200);
 });
+
+test('an adaptive limit keeps the queue out of the service, which answers as many as it can', async () => {
+  // Four at a time, 40 ms each: 100 a second at best.
+  let busy = 0;
+  let inside = 0;
+  const line: (() => void)[] = [];
+  const work = (response: ServerResponse) => {
+    busy++;
+    setTimeout(() => {
+      busy--;
+      inside--;
+      response.end('ok');
+      line.shift()?.();
+    }, 40);
+  };
+  const origin = await startOrigin((_, response) => {
+    inside++;
+    if (busy < 4) work(response);
+    else line.push(() => work(response));
+  });
+  const gateway = await startTestGateway(yamlOf(origin.url, 'adaptive: { min: 2 }, queueTimeout: 30s'));
+  const answered: number[] = [];
+  let stopped = false;
+  const clients = Array.from({ length: 60 }, async () => {
+    while (!stopped) answered.push((await gateway.ask('/')).status);
+  });
+  await until(() => answered.length >= 250, 'the limit to settle');
+  const before = answered.length;
+  const startMs = performance.now();
+  let most = 0;
+  await until(() => {
+    most = Math.max(most, inside);
+    return answered.length >= before + 150;
+  }, 'answers');
+  const perSecond = 150 / ((performance.now() - startMs) / 1000);
+  stopped = true;
+  await Promise.all(clients);
+  expect(new Set(answered)).toEqual(new Set([200]));
+  // Without it all sixty would be there.
+  expect(most).toBeLessThan(30);
+  expect(perSecond).toBeGreaterThan(60);
+  const { limit } = gateway.gateway.describeUpstreams()[0]!;
+  expect(limit).toBeGreaterThan(2);
+  expect((await gateway.series()).get('snowgate_upstream_concurrency_limit{upstream="orders"}')).toBe(limit);
+});

@@ -8,7 +8,14 @@ import { Caller, callOf, headOf, LEFT } from '../../kit/upstream.ts';
 import { openHands } from '../../kit/upstream-hands.ts';
 import { specOf } from '../../kit/upstream-slots.ts';
 
-const CAPS: ConcurrencyOptions = { endpoint: 1, upstream: null, streams: 10, queue: 2, queueTimeoutMs: 1000 };
+const CAPS: ConcurrencyOptions = {
+  endpoint: 1,
+  upstream: null,
+  adaptive: null,
+  streams: 10,
+  queue: 2,
+  queueTimeoutMs: 1000,
+};
 const EVENTS = Object.assign(createFields(), { 'content-type': 'text/event-stream' });
 const one = [specOf('a')];
 const two = [specOf('a'), specOf('b')];
