@@ -139,7 +139,7 @@ describe('a call that knows its endpoint', () => {
     const { arrivals, begin, upstream } = setUp('a', 'b');
     upstream.update([specOf('a'), specOf('b')], {
       ...upstream.options,
-      concurrency: { endpoint: 10, upstream: 1, streams: 10, queue: 5, queueTimeoutMs: 1000 },
+      concurrency: { endpoint: 10, upstream: 1, adaptive: null, streams: 10, queue: 5, queueTimeoutMs: 1000 },
     });
     const stick = upstream.tagOf('b:80');
     begin('GET', { stick });
