@@ -152,7 +152,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     }
     this.#headCame();
     dropHopByHop(head.fields);
-    this.options.sticky?.mark(this.#x, head.fields);
+    this.options.sticky?.mark(this.#x, head);
     this.#conclude({ status: head.status, fields: head.fields, body, by: 'upstream', error: null }, body);
   }
 
@@ -176,7 +176,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     this.#headCame();
     this.#join = join;
     dropHopByHop(head.fields);
-    this.options.sticky?.mark(this.#x, head.fields);
+    this.options.sticky?.mark(this.#x, head);
     this.#conclude({ status: 101, fields: head.fields, body: null, by: 'upstream', error: null }, null);
   }
 

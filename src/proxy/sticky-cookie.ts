@@ -2,7 +2,7 @@
 import type { StickyConfig } from '../config/types.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import type { Fields } from '../wire/fields.ts';
+import type { ResponseHead } from '../wire/heads.ts';
 import { cookieText } from '../wire/words.ts';
 
 export class StickyCookie {
@@ -22,8 +22,8 @@ export class StickyCookie {
   }
 
   /** Gives the client a cookie for the endpoint that answered, unless it has that one already. */
-  mark(x: LiveExchange, fields: Fields): void {
-    const answered = x.attempts.findLast((attempt) => attempt.status > 0);
+  mark(x: LiveExchange, { status, fields }: ResponseHead): void {
+    const answered = x.attempts.findLast((attempt) => attempt.status === status);
     const tag = answered === undefined ? null : this.#upstream.tagOf(answered.endpoint);
     if (tag === null || tag === this.read(x)) return;
     const secure = x.client.scheme === 'https' ? '; Secure' : '';

@@ -183,12 +183,11 @@ describe('hash', () => {
       const { stdout } = await promisify(execFile)(process.execPath, args);
       return JSON.parse(stdout).targets[0].home;
     };
-    for (const tenant of ['a', 'c', 'tenant-7']) {
-      const port = await portOf(gateway, { 'x-tenant': tenant });
-      const home = { by: 'header.x-tenant', endpoint: `127.0.0.1:${port}` };
-      expect(await goesTo('-H', `x-tenant: ${tenant}`)).toEqual(home);
-    }
-    expect(await goesTo()).toEqual({ by: 'header.x-tenant', endpoint: null });
+    const port = await portOf(gateway, { 'x-tenant': 'tenant-7' });
+    expect(await Promise.all([goesTo('-H', 'x-tenant: tenant-7'), goesTo()])).toEqual([
+      { by: 'header.x-tenant', endpoint: `127.0.0.1:${port}` },
+      { by: 'header.x-tenant', endpoint: null },
+    ]);
   });
 
   test('two gateways agree, and requests without the key go everywhere', async () => {
