@@ -72,15 +72,14 @@ export class RedisConnection implements RedisLink {
     return this.#census.count;
   }
 
-  /** Why Redis cannot be relied on now, or null. */
+  /** Why Redis cannot be relied on now, or null; without addresses, which are for the log. */
   get trouble(): string | null {
-    if (this.client.status !== 'ready') return `Redis is not connected${this.#because()}`;
-    const lost = this.#owners().filter((node) => this.#nodes.get(node)?.status !== 'ready');
-    if (lost.length > 0) return `Redis is not connected at ${lost.join(', ')}${this.#because()}`;
-    const silent = [...this.#circuits].filter(([, circuit]) => circuit.open).map(([node]) => node);
+    if (this.client.status !== 'ready') return 'Redis is not connected';
+    if (this.#lost().length > 0) return 'some nodes of Redis are not connected';
+    const silent = this.#silent();
     if (silent.length === 0) return null;
-    const which = silent.join('') === '' ? 'Redis' : `Redis (${silent.join(', ')})`;
-    return `${which} does not answer within ${this.#settings.timeoutMs} ms${this.#because()}`;
+    const who = silent.includes('') ? 'Redis does not' : 'some nodes of Redis do not';
+    return `${who} answer within ${this.#settings.timeoutMs} ms`;
   }
 
   /** Connects; comes back when the connection stands, or after a second without one. Never fails. */
@@ -211,8 +210,14 @@ export class RedisConnection implements RedisLink {
     return Promise.race([client.set(key, 1, 'PX', 1000), late.promise]).finally(() => timer.cancel());
   }
 
-  #because(): string {
-    return this.#lastError === '' ? '' : ` (${this.#lastError})`;
+  /** The nodes of a Cluster that are not connected. */
+  #lost(): string[] {
+    return this.#owners().filter((node) => this.#nodes.get(node)?.status !== 'ready');
+  }
+
+  /** The nodes that nobody asks now; '' is a lone server. */
+  #silent(): string[] {
+    return [...this.#circuits].filter(([, circuit]) => circuit.open).map(([node]) => node);
   }
 
   #failed(error: Error): void {
@@ -226,9 +231,11 @@ export class RedisConnection implements RedisLink {
     const { trouble } = this;
     const isUp = trouble === null;
     if (isUp === this.#wasUp) return;
-    if (!isUp)
-      log.warn('Redis cannot be used: limits go on as their onStoreFailure says', { cause: trouble });
-    else if (this.#wasUp === false) log.info('Redis can be used again');
+    if (!isUp) {
+      const nodes = [...this.#lost(), ...this.#silent()].filter((node) => node !== '');
+      const why = { cause: trouble, nodes, lastError: this.#lastError };
+      log.warn('Redis cannot be used: limits go on as their onStoreFailure says', why);
+    } else if (this.#wasUp === false) log.info('Redis can be used again');
     if (isUp) this.#lastError = '';
     this.#wasUp = isUp;
   }
