@@ -1,5 +1,6 @@
 /** The command `snowgate explain`: which way a request would go, and why not another. */
 import { Command, InvalidArgumentError } from 'commander';
+import type { Retry } from '../config/retry.ts';
 import type { Balance } from '../config/types.ts';
 import { systemClock } from '../kernel/clock.ts';
 import { systemRandom } from '../kernel/random.ts';
@@ -14,6 +15,7 @@ import type { RequestHead } from '../wire/heads.ts';
 import type { WordSource } from '../wire/words.ts';
 import { homeOf } from './explain-key.ts';
 import { partLines, partsJson } from './explain-parts.ts';
+import { trafficJson, trafficRows } from './explain-traffic.ts';
 import { DEFAULT_FILE, quietLog, readGood } from './read.ts';
 import { methodsText, patternText } from './route-text.ts';
 import { CommandFailed, columns, EXIT, paint, print, printJson } from './terminal.ts';
@@ -81,6 +83,7 @@ const targetJson = (plan: Plan, route: PlannedRoute, target: PlannedTarget, { lo
     hostHeader: target.hostHeader,
     timeouts: target.timeouts,
     retry: upstream.retry,
+    failover: target.failover,
     plugins: target.uses.map(({ name, scope, use }) => ({ name, type: use.type, scope })),
   };
 };
@@ -99,13 +102,14 @@ const explainJson = async (plan: Plan, { head, from, exchange }: Asked, look: Lo
   const route = match.kind === 'found' ? plan.routes[match.index]! : plan.fallback;
   const rewrite = route.config === null ? null : createRewrite(route.config);
   const looked = await look(route.targets.map((target) => target.upstream));
-  const source = exchange ?? {
+  const source: WordSource = exchange ?? {
     client: { address: from, scheme: head.scheme },
     route: route.info,
     params: match.kind === 'found' ? match.params : {},
     received: { ...head, path: path ?? head.path },
     principal: null,
   };
+  const known = { source, judged: exchange !== null };
   return {
     request: { method: head.method, host: head.authority, path, query: head.query },
     outcome: match.kind,
@@ -121,7 +125,8 @@ const explainJson = async (plan: Plan, { head, from, exchange }: Asked, look: Lo
       match.kind === 'found'
         ? route.targets.map((target) => targetJson(plan, route, target, { looked, source }))
         : [],
-    parts: match.kind === 'found' ? partsJson(route.parts, { source, judged: exchange !== null }) : [],
+    ...trafficJson(route, known),
+    parts: match.kind === 'found' ? partsJson(route.parts, known) : [],
     others: routes.filter((verdict) => verdict.outcome !== 'won'),
   };
 };
@@ -151,6 +156,13 @@ const balanceText = ({ balance, sticky }: { balance: Balance; sticky: string | n
   return sticky === null ? method : `${method}, sticky by cookie ${sticky}`;
 };
 
+const triesText = ({ attempts, perTryMs, hedgeAfterMs }: Retry) =>
+  [
+    String(attempts),
+    ...(perTryMs === null ? [] : [`each at most ${seconds(perTryMs)}`]),
+    ...(hedgeAfterMs === null ? [] : [`a GET also elsewhere after ${seconds(hedgeAfterMs)}`]),
+  ].join(', ');
+
 const targetLines = (target: Explained['targets'][number]): string[] => {
   const share = target.share === 1 ? '' : `, ${Number((target.share * 100).toFixed(1))}% of requests`;
   const total = target.endpoints.reduce((sum, each) => sum + each.weight, 0);
@@ -173,7 +185,8 @@ const targetLines = (target: Explained['targets'][number]): string[] => {
         'timeouts',
         `connect ${seconds(connectMs)}, first byte ${seconds(firstByteMs)}, idle ${seconds(idleMs)}`,
       ],
-      ['tries', String(target.retry.attempts)],
+      ['tries', triesText(target.retry)],
+      ...(target.failover.length === 0 ? [] : [['failover', target.failover.join(', then ')]]),
     ]).split('\n'),
   ];
 };
@@ -208,6 +221,7 @@ const text = (explained: Explained, plan: Plan, judged: Judged | null): string =
   if (judged !== null) lines.push(...judgedLines(judged));
   const until = parts.length > 0 ? 'the whole answer' : 'the response head';
   if (found) lines.push(`  time limit  ${seconds(explained.timeoutMs)} until ${until}`);
+  for (const [name, what] of trafficRows(explained)) lines.push(`  ${name.padEnd(10)}  ${what}`);
   lines.push(...partLines(parts));
   for (const target of targets) lines.push(...targetLines(target));
   const near = others.filter((verdict) => verdict.outcome !== 'missed');

@@ -50,7 +50,10 @@ export function routeJson(route: PlannedRoute): Record<string, unknown> {
     methods: config?.methods ?? [],
     headers: config?.headers ?? {},
     query: config?.query ?? {},
-    upstreams: route.targets.map(({ upstream, weight }) => ({ name: upstream, weight })),
+    upstreams: route.targets.map(({ upstream, weight, failover }) => ({ name: upstream, weight, failover })),
+    splitBy: config?.splitBy ?? null,
+    mirror: config?.mirror ?? null,
+    fault: config?.fault ?? null,
     parts: route.parts.map(({ part, upstream }) => ({ name: part.name, upstream, optional: part.optional })),
     plugins: (route.targets[0]?.uses ?? route.uses).map(({ name, scope, use }) => ({
       name,
