@@ -130,6 +130,24 @@ test('a client that leaves after the move cancels the call that runs', () => {
   expect(other.inFlight()).toEqual([0]);
 });
 
+test('and also when the first failed before it had given its flight', () => {
+  const { own, other, begin } = setUp([specOf('a'), specOf('c')]);
+  own.failing.set('a', REFUSED).set('c', REFUSED);
+  const { flight } = begin();
+  flight.cancel(LEFT);
+  expect(other.last().cancelled).toBe(LEFT);
+  expect(other.inFlight()).toEqual([0]);
+});
+
+test('an endpoint that answers and wants no more of the body stops the client', () => {
+  const { own, begin } = setUp([specOf('a')]);
+  const body = bodyOf('hello');
+  begin('PUT', { body });
+  own.last().answer(200);
+  own.last().call.body!.cancel(LEFT);
+  expect(body.cancelled).toBe(LEFT);
+});
+
 test('a row of failovers is gone through to its end', () => {
   const last = openHands([specOf('c')]);
   const { own, other } = setUp([], []);
