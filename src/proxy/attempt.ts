@@ -98,15 +98,15 @@ export abstract class AttemptRun extends PassedBody implements Receiver, Flight,
   }
 
   /**
-   * Starts the same call a second time, beside one that is at `other`. False when there is nobody else or the
-   * budget has no room; then nothing has begun.
+   * Starts the same call a second time, beside one that is at `other`. False when there is nobody else, or the
+   * budget or the breaker has no room; then nothing is sent.
    */
   startBeside(other: Slot): boolean {
     const { budget, places } = this.upstream;
     this.#tried = [other];
     const slot = places.waiting > 0 ? null : this.upstream.pick(this.call.hash, this.#tried);
-    if (slot === null || !budget.take()) return false;
-    if (this.#admitted()) this.#launch(slot);
+    if (slot === null || !budget.take() || !this.#admitted()) return false;
+    this.#launch(slot);
     return true;
   }
 
