@@ -23,7 +23,7 @@ export interface Call {
   readonly hash: number;
   /** Names the endpoint that the client comes back to; null or absent: any. */
   readonly stick?: string | null;
-  /** Told of each try: the log, metrics and plugins hang here. Null for health checks and mirrors. */
+  /** Told of each try: the log, metrics and plugins hang here. Null for those who want none of it. */
   readonly observer: CallObserver | null;
 }
 
