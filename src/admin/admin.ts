@@ -49,17 +49,19 @@ const countHosts = (rawHeaders: readonly string[]) =>
 const hasLargeBody = ({ headers }: IncomingMessage) =>
   headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > BODY_LIMIT;
 
-/** The body as text; null where it is larger than that. A request that breaks off throws. */
-const readBody = async (request: IncomingMessage, maxBytes: number): Promise<string | null> => {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) return null;
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString();
-};
+/** The body as text; null where it is larger than that, or broke off, which `errored` tells. */
+const readBody = (request: IncomingMessage, maxBytes: number): Promise<string | null> =>
+  new Promise((resolve) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes <= maxBytes) chunks.push(chunk);
+      else resolve(null);
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks).toString()));
+    request.on('close', () => resolve(null));
+  });
 
 /** Makes an admin server; nothing listens before `listen`. */
 export function createAdmin(options: AdminOptions): Admin {
@@ -87,6 +89,7 @@ export function createAdmin(options: AdminOptions): Admin {
     const { bodyBytes = 0 } = resource;
     if (bodyBytes === 0 && hasLargeBody(request)) return problem(413, 'No body is needed here.');
     const body = bodyBytes === 0 ? '' : await readBody(request, bodyBytes);
+    if (request.errored !== null) return problem(400, 'The body broke off.');
     if (body === null) return problem(413, `The body is larger than ${bodyBytes} bytes.`);
     try {
       return await resource.answer({ sources, log, params: found.params, body });

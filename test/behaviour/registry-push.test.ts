@@ -1,4 +1,5 @@
 /** Services that enter themselves through the admin address, with heartbeats, a TTL and a way to leave. */
+import { connect } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 import { type Admin, createAdmin } from '../../src/admin/admin.ts';
 import { startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
@@ -170,4 +171,20 @@ test('a wrong token is refused, and so is everybody where there is no such regis
   const without = await startTestGateway('routes: [{ path: /**, upstream: "http://127.0.0.1:1" }]');
   const { status, json } = await call(await startAdmin(without), 'PUT', '/registry/orders/i-1', {});
   expect([status, json.detail]).toEqual([404, expect.stringContaining('registries: { push: {} }')]);
+});
+
+test('a body that breaks off enters nobody, and the server goes on', async () => {
+  const gateway = await startTestGateway(YAML);
+  const admin = await startAdmin(gateway);
+  const socket = connect(admin.port, '127.0.0.1');
+  socket.write('PUT /registry/orders/i-1 HTTP/1.1\r\nhost: localhost\r\ncontent-length: 60\r\n\r\n');
+  await new Promise<void>((resolve) =>
+    socket.write('{"address":"127.0.0.1:1"}', () => {
+      socket.destroy();
+      resolve();
+    }),
+  );
+  const { json } = await call(admin, 'GET', '/registry');
+  expect(json).toEqual([]);
+  expect((await call(admin, 'PUT', '/registry/orders/i-1', { address: '127.0.0.1:1' })).status).toBe(201);
 });
