@@ -5,9 +5,9 @@ import { startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
 import { redisTest, startCluster, startRedis, startSentinels } from '../kit/redis.ts';
 import { startRelay } from '../kit/relay.ts';
 
-const RATE = 40;
-const BURST = 20;
-/** Between two requests: five times what the limit lets through. */
+/** So low that a busy machine asks for more too. */
+const RATE = 10;
+const BURST = 10;
 const PAUSE_MS = 5;
 
 const yaml = (url: string, settings = '') => `redis: ${url}
@@ -101,7 +101,7 @@ redisTest('Redis is killed and comes back', async () => {
   const server = await startRedis();
   const gateway = await startTestGateway(yaml(server.url));
   const { recoveryMs } = await underFault(gateway, { begin: server.kill, end: server.restart });
-  expect(recoveryMs).toBeLessThan(2000);
+  expect(recoveryMs).toBeLessThan(3000);
   expect(gateway.log.filter((line) => line.msg.includes('Redis')).map((line) => line.level)).toEqual([
     'warn',
     'info',
@@ -118,7 +118,7 @@ redisTest('Redis is frozen and thaws', async () => {
   const server = await startRedis();
   const gateway = await startTestGateway(yaml(server.url));
   const { recoveryMs } = await underFault(gateway, { begin: server.freeze, end: server.thaw });
-  expect(recoveryMs).toBeLessThan(2000);
+  expect(recoveryMs).toBeLessThan(3000);
 });
 
 redisTest('Redis comes back with data to load first', async () => {
@@ -135,7 +135,7 @@ redisTest('the port of Redis becomes a black hole', async () => {
   const relay = await startRelay(server.port);
   const gateway = await startTestGateway(yaml(`redis://127.0.0.1:${relay.port}`));
   const { recoveryMs } = await underFault(gateway, { begin: relay.swallow, end: relay.pass });
-  expect(recoveryMs).toBeLessThan(2500);
+  expect(recoveryMs).toBeLessThan(3500);
 });
 
 redisTest('Redis is half a second slow', async () => {
