@@ -10,7 +10,7 @@ import { type Result, summarise, table } from './report.ts';
 import { type Burst, burst } from './wrk.ts';
 
 const PROXY_CORE = 0;
-const LOAD_CORE = 1;
+export const LOAD_CORE = 1;
 const FIRST_PORT = 18100;
 
 export interface Comparison {
