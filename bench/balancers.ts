@@ -50,8 +50,9 @@ const median = (values: number[]) => values.sort((a, b) => a - b)[values.length 
 const measure = (balance: Balance, slots: readonly Slot[]): { pickNs: number; buildMs: number } => {
   const builds: number[] = [];
   const picks: number[] = [];
-  const balancer = createBalancer(balance, { random: systemRandom, clock: systemClock });
   for (let round = 0; round < ROUNDS; round++) {
+    // A new one each time: a balancer that has seen the same membership already may have less to do.
+    const balancer = createBalancer(balance, { random: systemRandom, clock: systemClock });
     const begun = performance.now();
     const tier = new Tier(slots, balancer);
     builds.push(performance.now() - begun);
