@@ -18,7 +18,7 @@ export function redisTest(name: string, run: () => Promise<void>): void {
 
 const run = promisify(execFile);
 
-/** Who keeps a server alive: a test, or a file's `afterAll`. */
+/** Who keeps a server alive: a test, or whoever stops it in a file's `afterAll` (which must not be called in a hook). */
 export type Owner = (stop: () => Promise<void>) => void;
 
 export interface RedisServer {

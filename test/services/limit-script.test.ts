@@ -15,10 +15,16 @@ import { type RedisServer, redisTest, startCluster, startRedis } from '../kit/re
 
 let server: RedisServer;
 let client: Redis;
+let stop = async (): Promise<void> => undefined;
 beforeAll(async () => {
-  server = await startRedis(afterAll);
+  server = await startRedis((stopping) => {
+    stop = stopping;
+  });
   client = new Redis(server.port);
-  afterAll(() => client.disconnect());
+});
+afterAll(async () => {
+  client.disconnect();
+  await stop();
 });
 
 /** The script by a clock of the test's, its last two arguments; what it writes stays, since the server has another clock. */
