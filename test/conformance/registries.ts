@@ -138,6 +138,13 @@ const settingOf = async (
 
 const startOrigins = () => Promise.all([startOrigin(), startOrigin(), startOrigin()]);
 
+const inFlight = ({ gateway }: TestGateway, { endpoint }: Origin): number =>
+  gateway
+    .describeUpstreams()
+    .flatMap((upstream) => upstream.endpoints)
+    .filter((each) => each.endpoint === endpoint)
+    .reduce((sum, each) => sum + each.inFlight, 0);
+
 /** Asks without a pause until stopped, and gives how many answers were not 200. */
 const steadyLoad = (gateway: TestGateway) => {
   const failed: string[] = [];
@@ -207,6 +214,8 @@ export function registryConformance(adapter: RegistryAdapter): void {
       if (server.drain !== null) {
         await server.drain('orders', 'i-2');
         await patience(`b drains, last ${used()}`, delayMs, () => /^a3 (b0 )?c1$/.test(used()));
+        // What was on its way when the drain took effect.
+        await patience('b is idle', delayMs, () => inFlight(gateway, b) === 0);
         const before = b.reached.length;
         for (let at = 0; at < 20; at++) await gateway.ask('/orders');
         expect(b.reached.length - before, 'new requests while it drains').toBe(0);

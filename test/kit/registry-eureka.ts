@@ -37,7 +37,7 @@ export const eurekaAdapter: RegistryAdapter = {
   skip: EUREKA_MISSING,
   // Its own response cache and a look every half second.
   trouble: 'all',
-  delayMs: 2_000,
+  delayMs: 5_000,
   // 10 s for an answer.
   noticeMs: 11_000,
   async start() {
