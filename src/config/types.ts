@@ -54,12 +54,15 @@ export interface UpstreamTls {
 }
 
 /** What the gateway says of itself in a registry. */
-export interface Register {
+export interface SelfRegistration {
   readonly service: string;
   readonly id: string;
+  /** Weight and zone included. */
   readonly endpoint: EndpointSpec;
   readonly metadata: Readonly<Record<string, string>>;
+  /** Where the registry may ask whether the gateway is well, as a URL; null: it only hears heartbeats. */
   readonly healthUrl: string | null;
+  /** Without a sign of life for that long, the registry may forget it. */
   readonly ttlMs: number;
 }
 
@@ -71,7 +74,7 @@ export interface RegistryConfig {
   readonly tls: UpstreamTls | null;
   /** How long an answer that takes away much must stay the same before it is believed; 0: not at all. */
   readonly confirmMs: number;
-  readonly register: Register | null;
+  readonly register: SelfRegistration | null;
   /** Where it stands, for messages. */
   readonly path: ConfigPath;
 }

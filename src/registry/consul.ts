@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { ConsulClient, type ConsulParams } from '../clients/consul.ts';
 import { consul as form } from '../config/registries/consul.ts';
+import type { SelfRegistration } from '../config/types.ts';
 import { consulInstances, endpointsOf } from './consul-instances.ts';
 import { hasMetadata } from './entry.ts';
 import { keepEntered } from './keep-entered.ts';
@@ -11,7 +12,6 @@ import {
   type RegistryListener,
   type RegistryParts,
   registryKind,
-  type SelfRegistration,
   type ServiceQuery,
 } from './registry.ts';
 

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { EurekaClient } from '../clients/eureka.ts';
 import { eureka as form } from '../config/registries/eureka.ts';
+import type { SelfRegistration } from '../config/types.ts';
 import { hasMetadata } from './entry.ts';
 import { endpointsOf } from './eureka-instances.ts';
 import { keepEntered } from './keep-entered.ts';
@@ -11,7 +12,6 @@ import {
   type RegistryListener,
   type RegistryParts,
   registryKind,
-  type SelfRegistration,
   type ServiceQuery,
 } from './registry.ts';
 

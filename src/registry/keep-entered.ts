@@ -1,6 +1,8 @@
 /** Keeps the gateway's own entry in a registry: entered, seen to, entered again when forgotten, taken away. */
+
 import { createBackoff, pause } from '../clients/backoff.ts';
-import type { Registered, RegistryParts, SelfRegistration } from './registry.ts';
+import type { SelfRegistration } from '../config/types.ts';
+import type { Registered, RegistryParts } from './registry.ts';
 
 export interface EntrySteps {
   /** Writes the entry, over an older one of the same name. */

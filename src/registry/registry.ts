@@ -1,6 +1,7 @@
 /** The seam of registries: where the endpoints of a service are, told whenever that changes. */
 import type { z } from 'zod';
 import type { RegistryForm } from '../config/registries/form.ts';
+import type { SelfRegistration } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { PluginLogger, RedisLink } from '../plugin.ts';
@@ -35,19 +36,6 @@ export interface RegistryListener {
 export interface RegistryWatch {
   /** Nothing is told any more from now on. Idempotent. */
   close(): void;
-}
-
-/** What the gateway says of itself to others. */
-export interface SelfRegistration {
-  readonly service: string;
-  readonly id: string;
-  /** Weight and zone included. */
-  readonly endpoint: EndpointSpec;
-  readonly metadata: Readonly<Record<string, string>>;
-  /** Where the registry may ask whether the gateway is well, as a URL; null: it only hears heartbeats. */
-  readonly healthUrl: string | null;
-  /** Without a sign of life for that long, the registry may forget it. */
-  readonly ttlMs: number;
 }
 
 export interface Registered {

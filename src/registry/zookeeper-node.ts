@@ -1,8 +1,10 @@
 /** One instance in a node of ZooKeeper: Curator's JSON (org.apache.curator.x.discovery), `host:port` or a URL. */
+
 import { z } from 'zod';
+import type { SelfRegistration } from '../config/types.ts';
 import { place } from './entry.ts';
 import { isSecure, type Metadata, metadataOf, ownMetadata, weightOf, zoneOf } from './metadata.ts';
-import type { RegisteredEndpoint, SelfRegistration } from './registry.ts';
+import type { RegisteredEndpoint } from './registry.ts';
 
 const port = z.number().int().min(0).nullish();
 

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import { ZooKeeperSession } from '../clients/zookeeper.ts';
 import { zookeeper as form } from '../config/registries/zookeeper.ts';
+import type { SelfRegistration } from '../config/types.ts';
 import { hasMetadata } from './entry.ts';
 import { keepEntered } from './keep-entered.ts';
 import {
@@ -9,7 +10,6 @@ import {
   type RegistryListener,
   type RegistryParts,
   registryKind,
-  type SelfRegistration,
   type ServiceQuery,
 } from './registry.ts';
 import { readNode, writeNode } from './zookeeper-node.ts';

@@ -1,5 +1,5 @@
 /** The gateway's own entries in registries: made once it serves, kept through reloads, taken away before it stops. */
-import type { Config, Register, RegistryConfig } from '../config/types.ts';
+import type { Config, RegistryConfig, SelfRegistration } from '../config/types.ts';
 import type { Clock } from '../kernel/clock.ts';
 import type { Lease } from '../kernel/table.ts';
 import type { Registered } from '../registry/registry.ts';
@@ -16,7 +16,7 @@ interface Entry {
 
 interface Wanted {
   readonly registry: Lease<LiveRegistry>;
-  readonly register: Register;
+  readonly register: SelfRegistration;
 }
 
 export interface RegistrationsParts {

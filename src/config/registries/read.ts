@@ -5,7 +5,7 @@ import { isMap, parsePart } from '../parse-part.ts';
 import type { Scope } from '../scope.ts';
 import { meant } from '../suggest.ts';
 import { readTls, type TlsInput } from '../tls.ts';
-import type { ConfigPath, Discover, Register, RegistryConfig } from '../types.ts';
+import type { ConfigPath, Discover, RegistryConfig, SelfRegistration } from '../types.ts';
 import type { RegistryForm } from './form.ts';
 import type { RegistryPart } from './parse.ts';
 import { longDiscoverSchema, type RegisterInput } from './schema.ts';
@@ -13,7 +13,7 @@ import { longDiscoverSchema, type RegisterInput } from './schema.ts';
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?$/;
 const MAX_SERVICE = 253;
 
-const readRegister = (scope: Scope, input: RegisterInput, path: ConfigPath): Register => {
+const readRegister = (scope: Scope, input: RegisterInput, path: ConfigPath): SelfRegistration => {
   const { service, weight, zone = null } = input;
   const health = input.health ?? null;
   if (health !== null && !(URL.canParse(health) && /^https?:\/\//i.test(health)))
