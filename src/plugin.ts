@@ -138,6 +138,11 @@ export interface Exchange {
   readonly signal: AbortSignal;
   /** One place per plugin instance; yours is at `host.slot`. */
   readonly slots: unknown[];
+  /**
+   * Ends the exchange with 504 when no response head has come so many milliseconds after its start. It shortens the
+   * route's `timeout`, never lengthens it, and the shortest counts; for hooks before the upstream, up to `request`.
+   */
+  limitTime(limitMs: number): void;
   /** Reads the whole request body, 413 past the limit; the body can still be forwarded afterwards. */
   readRequest(limitBytes: number): Promise<Uint8Array>;
   /** Changes the request body on its way; before the head leaves. Content-Length is dropped. */
@@ -170,8 +175,8 @@ export type Hooks = { readonly [P in Phase]?: (x: Exchange) => Answer } & {
    */
   readonly reserves?: readonly string[];
   /**
-   * For `snowgate explain`, after the hooks ran on an exchange that nobody sent: what this instance made of it, in a
-   * few words; '' for nothing to tell.
+   * For `snowgate explain`, after the hooks up to `authorize` ran on an exchange that nobody sent: what this instance
+   * made of it, or with an `admit` hook would make of it, in a few words; '' for nothing to tell.
    */
   readonly explain?: (x: Exchange) => string;
   readonly dispose?: () => void | Promise<void>;

@@ -35,7 +35,7 @@ export interface Case {
   readonly address: string;
 }
 
-/** Limits would count, and later hooks see an upstream: neither may happen here. */
+/** Limits would count, so of `admit` only the words are asked for; `before` holds nothing later. */
 const JUDGED = new Set(['accept', 'authenticate', 'authorize']);
 
 const nobody = () => {
@@ -74,12 +74,20 @@ export function exchangeOf({ chain, route, slotCount, params, head, address }: C
 
 const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** What an instance says it made, or would make, of the request. */
+const explainOf = (x: LiveExchange, name: string): string =>
+  x.chain.instances.find((one) => one.name === name)?.hooks.explain?.(x) ?? '';
+
 /** Runs the hooks in their order until one answers; nothing is sent anywhere, but keys of issuers may be fetched. */
 export async function judge(x: LiveExchange): Promise<Judged> {
   const verdicts: Verdict[] = [];
   for (const { run, phase, owner } of x.chain.before ?? []) {
-    if (!JUDGED.has(phase)) continue;
     const told = { plugin: owner.name, phase };
+    if (!JUDGED.has(phase)) {
+      const why = explainOf(x, owner.name);
+      if (why !== '') verdicts.push({ ...told, status: 0, code: '-', why });
+      continue;
+    }
     try {
       const answer = (await run(x)) as Reply | undefined;
       if (answer !== undefined && answer !== null) {
@@ -93,8 +101,7 @@ export async function judge(x: LiveExchange): Promise<Judged> {
     }
     // The question whether anybody vouched is asked in the name of the last authenticator, which has spoken.
     if (verdicts.at(-1)?.plugin === owner.name && verdicts.at(-1)?.phase === phase) continue;
-    const instance = x.chain.instances.find((one) => one.name === owner.name);
-    verdicts.push({ ...told, status: 0, code: '-', why: instance?.hooks.explain?.(x) ?? '' });
+    verdicts.push({ ...told, status: 0, code: '-', why: explainOf(x, owner.name) });
   }
   const { principal } = x;
   return {

@@ -85,6 +85,8 @@ export class LiveExchange implements Exchange {
   headMs: number;
   /** Milliseconds spent waiting for the upstream; -1 when unknown. */
   upstreamMs: number;
+  /** The least that plugins allow from the start to the response head; Infinity for no limit of theirs. */
+  limitMs: number;
   /** How each part of an aggregate ended, for the log; '' elsewhere. */
   parts: string;
   requestStages: Stage[] | null;
@@ -116,6 +118,7 @@ export class LiveExchange implements Exchange {
     this.left = false;
     this.headMs = -1;
     this.upstreamMs = -1;
+    this.limitMs = Number.POSITIVE_INFINITY;
     this.parts = '';
     this.requestStages = null;
     this.responseStages = null;
@@ -149,6 +152,10 @@ export class LiveExchange implements Exchange {
   abort(): void {
     this.#aborted = true;
     this.#abort?.abort();
+  }
+
+  limitTime(limitMs: number): void {
+    if (limitMs < this.limitMs) this.limitMs = limitMs;
   }
 
   /** Keeps the first failure. */

@@ -54,6 +54,7 @@ interface Limits {
 export function deadlineOf(x: LiveExchange, limits: Limits): number {
   let limitMs = limits.timeoutMs > 0 ? limits.timeoutMs : Number.POSITIVE_INFINITY;
   if (limits.maxDurationMs !== null && limits.maxDurationMs < limitMs) limitMs = limits.maxDurationMs;
+  if (x.limitMs < limitMs) limitMs = x.limitMs;
   if (x.client.trusted) limitMs = Math.min(limitMs, askedTimeMs(x.received.fields));
   return x.startMs + limitMs;
 }

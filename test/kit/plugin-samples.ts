@@ -34,5 +34,6 @@ export const sampleConfigs: Readonly<Record<string, unknown>> = {
   'rate-limit': { rate: '100/s', by: 'client.address' },
   redirect: { to: 'https://{host}{path}' },
   'security-headers': { csp: "default-src 'self'", preload: true, subdomains: true },
+  timeout: { limit: '10s', plan: 'principal.plan', plans: { free: '2s', staff: false } },
   respond: { json: { ok: true } },
 };
