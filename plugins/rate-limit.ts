@@ -109,7 +109,7 @@ const openPolicies = async (settings: Config, host: Host) => {
       host,
     );
     opened.push(limit);
-    return { limit, fields: new LimitFields(host.instance, windows) };
+    return { limit, fields: new LimitFields(host.instance, windows, cost) };
   };
   const base = await open(settings, '');
   const plans = new Map<string, Policy | null>();

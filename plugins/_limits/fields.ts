@@ -1,4 +1,4 @@
-/** The header fields by which clients learn of a limit (draft-ietf-httpapi-ratelimit-headers). */
+/** The header fields by which clients learn of a limit (draft-ietf-httpapi-ratelimit-headers-11, May 2026). */
 import type { Fields } from 'snowgate/plugin';
 import type { Decision, Window } from './windows.ts';
 
@@ -19,10 +19,15 @@ const nameOf = (instance: string, window: Window, isAlone: boolean): string =>
 /** The names and policies of the windows of one limit, made once. */
 export class LimitFields {
   readonly #names: readonly string[];
+  readonly #windows: readonly Window[];
+  readonly #cost: number;
   /** `RateLimit-Policy`: how many in how many seconds. */
   readonly policy: string;
 
-  constructor(instance: string, windows: readonly Window[]) {
+  /** @param cost tokens of one request */
+  constructor(instance: string, windows: readonly Window[], cost: number) {
+    this.#windows = windows;
+    this.#cost = cost;
     this.#names = windows.map((window) => `"${nameOf(instance, window, windows.length === 1)}"`);
     this.policy = windows
       .map((window, at) => {
@@ -32,10 +37,19 @@ export class LimitFields {
       .join(', ');
   }
 
-  /** `RateLimit`: what the tightest window still gives, and in how many seconds that changes for the better. */
+  /**
+   * `RateLimit`: what the tightest window still gives (`r`), and for how many seconds that must do (`t`): until it is
+   * full or begins anew, or where it is too little for a request, until one passes again.
+   */
   state(decision: Decision): string {
-    const { granted, waitUs, resetUs, tightest, remaining } = decision;
-    return `${this.#names[tightest]};r=${remaining};t=${secondsOf(granted === 0 ? waitUs : resetUs)}`;
+    return `${this.#names[decision.tightest]};r=${decision.remaining};t=${secondsOf(this.#effectiveUs(decision))}`;
+  }
+
+  #effectiveUs({ granted, waitUs, resetUs, tightest, remaining }: Decision): number {
+    if (granted === 0) return waitUs;
+    const window = this.#windows[tightest]!;
+    if (window.kind !== 'bucket' || remaining >= this.#cost) return resetUs;
+    return resetUs + this.#cost * window.stepUs - window.roomUs;
   }
 }
 
