@@ -32,7 +32,12 @@ const config = z
       .default({})
       .describe('Limits by plan, instead of `limit`; false: none.'),
     allow: ranges.default([]).describe('Addresses and ranges that are not limited.'),
-    queue: z.int().min(0).max(100_000).default(0).describe('Requests of one key that may wait for a place.'),
+    queue: z
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(0)
+      .describe('Requests of one key that may wait for a place in this gateway.'),
     queueTimeout: z
       .string()
       .refine((text) => (parseDuration(text) ?? 0) > 0, 'must be a duration such as 500ms')
@@ -45,8 +50,6 @@ const config = z
       context.addIssue({ code: 'custom', path, message });
     if ((value.plan === undefined) !== (Object.keys(value.plans).length === 0))
       issue(['plans'], '`plan` and `plans` need each other');
-    if (value.shared && value.queue > 0)
-      issue(['queue'], 'is kept by each gateway: leave it out, or count here with `shared: false`');
   });
 
 type Config = z.output<typeof config>;

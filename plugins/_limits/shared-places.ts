@@ -5,19 +5,30 @@ import type { Clock, Random, RedisLink } from 'snowgate/plugin';
 /** How long a place outlives a gateway that was killed. */
 const LEASE_MS = 10_000;
 const RENEW_MS = LEASE_MS / 3;
+/** How long a gateway that asked for its line counts as waiting: several of its questions. */
+const LINE_MS = 250;
 
 const NOW = `
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 `;
 
-/** KEYS: the set. ARGV: the request, the limit, how long it stays. Gives 1 for a place. */
+/**
+ * KEYS: the set, and the gateways that have a line for it. ARGV: the request, the limit, how long it stays, the gateway
+ * if it asks for its line or '', how long that counts. Gives 1 for a place, 0 for none, -1 when others wait as well.
+ */
 const ENTER = `${NOW}
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
-redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1
+if redis.call('ZCARD', KEYS[1]) < tonumber(ARGV[2]) then
+  redis.call('ZADD', KEYS[1], now + ARGV[3], ARGV[1])
+  redis.call('PEXPIRE', KEYS[1], ARGV[3])
+  return 1
+end
+if ARGV[4] == '' then return 0 end
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+redis.call('ZADD', KEYS[2], now + ARGV[5], ARGV[4])
+redis.call('PEXPIRE', KEYS[2], ARGV[5])
+return redis.call('ZCARD', KEYS[2]) > 1 and -1 or 0
 `;
 
 /** KEYS: the set. ARGV: how long they stay, then the requests that are still there. */
@@ -27,7 +38,7 @@ redis.call('PEXPIRE', KEYS[1], ARGV[1])
 `;
 
 interface Commands {
-  snowgateEnter(key: string, member: string, limit: number, leaseMs: number): Promise<number>;
+  snowgateEnter(...values: [set: string, line: string, ...rest: (string | number)[]]): Promise<1 | 0 | -1>;
   snowgateStay(key: string, leaseMs: number, ...members: string[]): Promise<null>;
 }
 
@@ -35,7 +46,7 @@ type Client = (Redis | Cluster) & Commands;
 
 const teach = (client: RedisLink['client']): Client => {
   if (!('snowgateEnter' in client)) {
-    client.defineCommand('snowgateEnter', { numberOfKeys: 1, lua: ENTER });
+    client.defineCommand('snowgateEnter', { numberOfKeys: 2, lua: ENTER });
     client.defineCommand('snowgateStay', { numberOfKeys: 1, lua: STAY });
   }
   return client as unknown as Client;
@@ -68,13 +79,32 @@ export class SharedPlaces {
    * @throws Error when Redis gave no answer in time; a place that it took all the same ends by itself
    */
   async enter(key: string, limit: number): Promise<string | null> {
+    return (await this.#enter(key, limit, '')).member;
+  }
+
+  /** The same for a request in line; tells too whether other gateways have a line for these places. */
+  enterFromLine(key: string, limit: number): Promise<{ member: string | null; isContested: boolean }> {
+    return this.#enter(key, limit, this.#id);
+  }
+
+  async #enter(key: string, limit: number, waiter: string) {
     const member = `${this.#id}:${this.#count++}`;
-    const answer = await this.#link.within(key, this.#client.snowgateEnter(key, member, limit, LEASE_MS));
-    if (answer !== 1) return null;
+    let answer: 1 | 0 | -1;
+    try {
+      answer = await this.#link.within(
+        key,
+        this.#client.snowgateEnter(key, `${key}:line`, member, limit, LEASE_MS, waiter, LINE_MS),
+      );
+    } catch (error) {
+      // It may have been done all the same: then this comes right behind it, or the lease ends by itself.
+      if (this.#link.up(key)) this.#client.zrem(key, member).catch(() => undefined);
+      throw error;
+    }
+    if (answer !== 1) return { member: null, isContested: answer === -1 };
     const members = this.#held.get(key);
     if (members === undefined) this.#held.set(key, new Set([member]));
     else members.add(member);
-    return member;
+    return { member, isContested: false };
   }
 
   leave(key: string, member: string): void {

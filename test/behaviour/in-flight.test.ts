@@ -1,27 +1,9 @@
 /** The in-flight plugin through the whole gateway: how many requests of a client are under way at once. */
-import { createServer, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Answer, startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
+import { type HeldOrigin, startHeldOrigin } from '../kit/held-origin.ts';
 import { configIssues } from '../kit/plugin.ts';
-
-/** An origin that answers when it is told to. */
-async function slowOrigin() {
-  const waiting: ServerResponse[] = [];
-  const server = createServer((_, response) => void waiting.push(response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return {
-    url: `http://127.0.0.1:${(server.address() as { port: number }).port}`,
-    waiting,
-    answer(count = 1) {
-      for (const response of waiting.splice(0, count)) response.end('done');
-    },
-  };
-}
 
 const yaml = (url: string, settings: string, upstream = '') => `upstreams:
   slow: { targets: [${url}]${upstream} }
@@ -34,18 +16,15 @@ routes:
 const status = (answer: Promise<Answer>) => answer.then((each) => each.status);
 
 const start = async (settings: string, upstream = '') => {
-  const origin = await slowOrigin();
+  const origin = await startHeldOrigin();
   const gateway = await startTestGateway(yaml(origin.url, settings, upstream));
   return { origin, gateway };
 };
 
-const arrive = (origin: { waiting: unknown[] }, count: number) =>
-  until(() => origin.waiting.length === count, `${count} requests at the origin`);
-
 /** Nothing is under way any more: two requests pass at once. */
-const expectEmpty = async (gateway: TestGateway, origin: Awaited<ReturnType<typeof slowOrigin>>) => {
+const expectEmpty = async (gateway: TestGateway, origin: HeldOrigin) => {
   const both = [gateway.ask('/'), gateway.ask('/')];
-  await arrive(origin, 2);
+  await origin.arrive(2);
   origin.answer(2);
   expect(await Promise.all(both.map(status))).toEqual([200, 200]);
 };
@@ -53,7 +32,7 @@ const expectEmpty = async (gateway: TestGateway, origin: Awaited<ReturnType<type
 test('more than the limit at once are refused, and the next passes when one has ended', async () => {
   const { origin, gateway } = await start('{ limit: 2 }');
   const first = [gateway.ask('/'), gateway.ask('/')];
-  await arrive(origin, 2);
+  await origin.arrive(2);
   const refused = await gateway.ask('/');
   expect(refused.status).toBe(429);
   expect(refused.headers['retry-after']).toBe('1');
@@ -67,10 +46,10 @@ test('more than the limit at once are refused, and the next passes when one has 
 test('those in line come in as others end, in their order', async () => {
   const { origin, gateway } = await start('{ limit: 1, queue: 2, queueTimeout: 10s }');
   const answers = ['/1', '/2', '/3'].map((path) => gateway.ask(path));
-  await arrive(origin, 1);
+  await origin.arrive(1);
   expect((await gateway.ask('/4')).status).toBe(429);
   for (let at = 0; at < 3; at++) {
-    await arrive(origin, 1);
+    await origin.arrive(1);
     origin.answer();
   }
   expect(await Promise.all(answers.map(status))).toEqual([200, 200, 200]);
@@ -79,7 +58,7 @@ test('those in line come in as others end, in their order', async () => {
 test('who waits for longer than queueTimeout is refused', async () => {
   const { origin, gateway } = await start('{ limit: 1, queue: 5, queueTimeout: 50ms }');
   const first = gateway.ask('/');
-  await arrive(origin, 1);
+  await origin.arrive(1);
   expect((await gateway.ask('/')).status).toBe(429);
   origin.answer();
   expect((await first).status).toBe(200);
@@ -89,13 +68,13 @@ test('a client that leaves gives its place back, in line or under way', async ()
   const { origin, gateway } = await start('{ limit: 2, queue: 5, queueTimeout: 10s }');
   const sockets = [1, 2, 3].map(() => connect(gateway.port, '127.0.0.1'));
   for (const socket of sockets) socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n');
-  await arrive(origin, 2);
+  await origin.arrive(2);
   for (const socket of sockets) socket.destroy();
   await until(
     () => gateway.access.filter((line) => line.code === 'GW_CLIENT_LEFT').length === 3,
     'three ends',
   );
-  origin.waiting.splice(0);
+  await origin.arrive(0);
   await expectEmpty(gateway, origin);
 });
 
@@ -103,7 +82,7 @@ test('an upstream that takes the plugin away does not keep the place', async () 
   const { origin, gateway } = await start('{ limit: 1 }', ', plugins: { in-flight: false }');
   for (let at = 0; at < 3; at++) {
     const answer = gateway.ask('/');
-    await arrive(origin, 1);
+    await origin.arrive(1);
     origin.answer();
     expect((await answer).status).toBe(200);
   }
@@ -125,7 +104,7 @@ routes:
 test('an edit keeps those counted who are in', async () => {
   const { origin, gateway } = await start('{ limit: 1 }');
   const first = gateway.ask('/');
-  await arrive(origin, 1);
+  await origin.arrive(1);
   await gateway.edit(yaml(origin.url, '{ limit: 1, queueTimeout: 2s }'));
   expect((await gateway.ask('/')).status).toBe(429);
   origin.answer();
@@ -138,10 +117,10 @@ test('a plan has a limit of its own, or none', async () => {
   const { origin, gateway } = await start('{ limit: 1, plan: header.plan, plans: { pro: 2, staff: false } }');
   const ask = (plan: string) => gateway.ask('/', { headers: { plan } });
   const inside = [ask('pro'), ask('pro')];
-  await arrive(origin, 2);
+  await origin.arrive(2);
   expect((await ask('pro')).status).toBe(429);
   inside.push(ask('staff'), ask('staff'));
-  await arrive(origin, 4);
+  await origin.arrive(4);
   origin.answer(4);
   expect(await Promise.all(inside.map(status))).toEqual([200, 200, 200, 200]);
 });
@@ -150,7 +129,6 @@ const REFUSED: [config: unknown, path: string[], part: string][] = [
   [{}, ['limit'], 'is missing'],
   [{ limit: 0 }, ['limit'], ''],
   [{ limit: 1, queueTimeout: 5 }, ['queueTimeout'], ''],
-  [{ limit: 1, shared: true, queue: 1 }, ['queue'], 'is kept by each gateway'],
   [{ limit: 1, shared: true }, [], 'needs `redis`'],
   [{ limit: 1, plans: { a: 1 } }, ['plans'], 'need each other'],
 ];
