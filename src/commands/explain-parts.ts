@@ -1,5 +1,5 @@
 /** What `snowgate explain` shows of an aggregate: its parts in their order, with the paths that would be asked. */
-import type { AggregatePart } from '../config/aggregate-types.ts';
+import type { AggregatePart, EachElement } from '../config/aggregate-types.ts';
 import { stagesOf } from '../config/part-order.ts';
 import type { PlannedPart } from '../runtime/plan.ts';
 import { partReference, templateText, wordsOf } from '../wire/template.ts';
@@ -32,6 +32,12 @@ const missingOf = ({ target, headers }: AggregatePart, known: Known): string[] =
     .filter((word) => partReference(word) === null && (known.judged || !isOfCredential(word)))
     .filter((word) => knownValue(word, known) === undefined);
 
+const eachJson = ({ part, steps, most, concurrency }: EachElement) => ({
+  of: ['parts', part, ...steps].join('.'),
+  most,
+  concurrency,
+});
+
 /** The parts of an aggregate as plain data. */
 export function partsJson(parts: readonly PlannedPart[], known: Known) {
   const stages = stagesOf(parts.map(({ part }) => part));
@@ -45,7 +51,8 @@ export function partsJson(parts: readonly PlannedPart[], known: Known) {
     template: templateText(part.target),
     path: filledPath(part, known),
     missing: missingOf(part, known),
-    into: part.into ?? '/',
+    each: part.each === null ? null : eachJson(part.each),
+    into: part.each?.member == null ? (part.into ?? '/') : `each.${part.each.member}`,
     hostHeader,
     timeoutMs: part.timeoutMs,
     timeouts,
@@ -54,8 +61,11 @@ export function partsJson(parts: readonly PlannedPart[], known: Known) {
 
 export type ExplainedPart = ReturnType<typeof partsJson>[number];
 
-const remarks = ({ optional, timeoutMs, missing }: ExplainedPart): string => {
+const remarks = ({ each, optional, timeoutMs, missing }: ExplainedPart): string => {
   const said = optional ? ['optional'] : [];
+  // What its elements are only the answer of the other part can tell.
+  if (each !== null)
+    said.unshift(`for each of ${each.of} (at most ${each.most}, ${each.concurrency} at a time)`);
   if (timeoutMs !== null) said.push(`within ${timeoutMs / 1000} s`);
   if (missing.length > 0) said.push(`fails: ${missing.join(' and ')} missing (GW_PART_INPUT)`);
   return said.join(', ');

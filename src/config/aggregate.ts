@@ -1,4 +1,5 @@
 /** From an aggregate as the file has it to the Aggregate that the gateway reads, with its checks. */
+import { checkElements, readEach } from './aggregate-each.ts';
 import { MOST_PARTS, type PartInput } from './aggregate-schema.ts';
 import type { Aggregate, AggregatePart } from './aggregate-types.ts';
 import { Refusal } from './forms.ts';
@@ -39,7 +40,7 @@ const readInto = (
 ): string | null => {
   if (into === undefined) return name;
   if (into === '/') return null;
-  if (into.includes('/'))
+  if (into.includes('/') && !into.startsWith('each.'))
     scope.report.on(path, {
       message: `${scope.report.show(path, into)} is neither a name nor \`/\``,
       remedy: 'Answers go to the first level only: write a name, or `/`.',
@@ -84,10 +85,16 @@ const readPart = (scope: ShareScope, name: string, all: All, path: ConfigPath): 
       remedy: 'Choose another name; `into` may be any.',
     });
   checkSense(scope, input, path);
-  const reader = new TemplateReader({ report, parts: Object.keys(all.inputs), parameters: all.parameters });
+  const reader = new TemplateReader({
+    report,
+    parts: Object.keys(all.inputs),
+    parameters: all.parameters,
+    each: input.each !== undefined,
+  });
   const part = {
     name,
     upstream: resolveUpstream(scope, input.upstream, { path: [...path, 'upstream'], key: false }) ?? '',
+    each: readEach(scope, input, { path, reader }),
     method: input.method,
     target: reader.target(input.path, [...path, 'path']),
     headers: reader.headers(input.headers, [...path, 'headers']),
@@ -106,6 +113,11 @@ const readPart = (scope: ShareScope, name: string, all: All, path: ConfigPath): 
     needs: [...reader.needs.keys()],
     configPath: path,
   };
+  if (part.each !== null && !reader.usesElement)
+    report.onKey([...path, 'each'], {
+      message: 'every element would get the same answer: no template of the part holds `{each}`',
+      remedy: 'Put `{each}` or `{each.NAME}` into its path, or delete `each`.',
+    });
   return { part, places: reader.needs };
 };
 
@@ -123,7 +135,8 @@ const checkCircles = (scope: ShareScope, read: readonly Read[]): void => {
 };
 
 /** Members of the answer that a part is known to fill. */
-const membersOf = ({ into, pick, rename }: AggregatePart): string[] => {
+const membersOf = ({ into, pick, rename, each }: AggregatePart): string[] => {
+  if (each !== null && each.member !== null) return [];
   if (into !== null) return [into];
   return [...(pick ?? Object.keys(rename))].map((name) => rename[name] ?? name);
 };
@@ -187,5 +200,7 @@ export function readAggregate(scope: ShareScope, route: RouteInput, path: Config
   const read = names.map((name) => readPart(scope, name, all, [...place, name]));
   checkCircles(scope, read);
   checkMembers(scope, read);
-  return { parts: read.map(({ part }) => part), partialStatus: route.partialStatus ?? 200 };
+  const parts = read.map(({ part }) => part);
+  checkElements(scope, parts);
+  return { parts, partialStatus: route.partialStatus ?? 200 };
 }

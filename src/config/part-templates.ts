@@ -1,6 +1,7 @@
 /** The templates of one part of an aggregate: path, headers and body, with every word in them checked. */
 import {
   checkWord,
+  ELEMENT,
   parameterOf,
   parseTemplate,
   partReference,
@@ -22,12 +23,16 @@ export interface Names {
   readonly parts: readonly string[];
   /** Parameters of the route's path and host. */
   readonly parameters: readonly string[];
+  /** Whether there is an element that `each` stands for. */
+  readonly each: boolean;
 }
 
 /** Reads the templates of one part, and remembers which other parts they look into. */
 export class TemplateReader {
   /** Names of other parts with the place of the template that first names each. */
   readonly needs = new Map<string, ConfigPath>();
+  /** Whether a template holds `{each}`, or a value in it. */
+  usesElement = false;
   readonly #names: Names;
 
   constructor(names: Names) {
@@ -84,13 +89,26 @@ export class TemplateReader {
     return pieces;
   }
 
+  /** Notes that another part must have answered before; one that is not there is reported. */
+  needsPart(name: string, path: ConfigPath): void {
+    const { parts } = this.#names;
+    if (!parts.includes(name)) this.#tell(path, `there is no part "${name}"`, meant(name, parts));
+    else if (!this.needs.has(name)) this.needs.set(name, path);
+  }
+
+  #tell(path: ConfigPath, message: string, remedy: string | null): void {
+    const { report } = this.#names;
+    report.on(path, {
+      message: report.isReplaced(path) ? 'a word in braces means nothing' : message,
+      remedy,
+    });
+  }
+
   #check(word: string, path: ConfigPath): void {
-    const { report, parts, parameters } = this.#names;
-    const tell = (message: string, remedy: string | null) =>
-      report.on(path, {
-        message: report.isReplaced(path) ? 'a word in braces means nothing' : message,
-        remedy,
-      });
+    const { parameters, each } = this.#names;
+    const tell = (message: string, remedy: string | null) => this.#tell(path, message, remedy);
+    // A malformed one too: one fault, one message.
+    if (/^each(?![a-z])/.test(word)) this.usesElement = true;
     try {
       checkWord(word);
     } catch (error) {
@@ -104,10 +122,12 @@ export class TemplateReader {
       return;
     }
     const reference = partReference(word);
+    if (reference?.part === ELEMENT) {
+      if (!each) tell(`{${word}} is of an element, and the part has no \`each\``, 'Add `each: parts.NAME`.');
+      return;
+    }
     if (reference !== null) {
-      if (!parts.includes(reference.part))
-        tell(`there is no part "${reference.part}"`, meant(reference.part, parts));
-      else if (!this.needs.has(reference.part)) this.needs.set(reference.part, path);
+      this.needsPart(reference.part, path);
       return;
     }
     const parameter = parameterOf(word);

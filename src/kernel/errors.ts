@@ -293,6 +293,13 @@ export const KINDS = {
     'http_response_body_size',
     'The answer of a part is larger than allowed.',
   ),
+  GW_PART_TOO_MANY: kind(
+    502,
+    'upstream',
+    'never',
+    null,
+    'A list has more elements than a part of the answer is asked for.',
+  ),
   GW_PART_DROPPED: kind(502, 'gateway', 'never', null, 'A part was given up because another one decided.'),
   GW_PARTIAL: kind(200, 'upstream', 'never', null, 'An optional part of the answer is missing.'),
 } as const satisfies Record<string, Kind>;

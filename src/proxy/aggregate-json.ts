@@ -91,14 +91,12 @@ const afterValue = (text: string, at: number): number => {
 };
 
 /**
- * The members of a map as the text of each, in their order; where a name stands twice the last one counts, as
- * everywhere in JavaScript. Null for what is no map.
+ * Tells of each member of a map its name, and where the text of its value stands. False for what is no map.
  * @param json checked by `jsonProblem`
  */
-export function membersOf(json: string): Map<string, string> | null {
+export function eachMember(json: string, tell: (name: string, from: number, to: number) => void): boolean {
   let at = afterSpace(json, 0);
-  if (json.charCodeAt(at) !== OPEN_MAP) return null;
-  const members = new Map<string, string>();
+  if (json.charCodeAt(at) !== OPEN_MAP) return false;
   at = afterSpace(json, at + 1);
   while (json.charCodeAt(at) === QUOTE) {
     const nameEnd = afterString(json, at);
@@ -106,11 +104,38 @@ export function membersOf(json: string): Map<string, string> | null {
     // Past the colon.
     const from = afterSpace(json, afterSpace(json, nameEnd) + 1);
     const to = afterValue(json, from);
-    members.set(name, json.slice(from, to));
+    tell(name, from, to);
     at = afterSpace(json, to);
     if (json.charCodeAt(at) === COMMA) at = afterSpace(json, at + 1);
   }
-  return members;
+  return true;
+}
+
+/**
+ * Tells of each value of a list where its text stands. False for what is no list.
+ * @param json checked by `jsonProblem`
+ */
+export function eachElement(json: string, tell: (from: number, to: number) => void): boolean {
+  let at = afterSpace(json, 0);
+  if (json.charCodeAt(at) !== OPEN_LIST) return false;
+  at = afterSpace(json, at + 1);
+  while (at < json.length && json.charCodeAt(at) !== CLOSE_LIST) {
+    const to = afterValue(json, at);
+    tell(at, to);
+    at = afterSpace(json, to);
+    if (json.charCodeAt(at) === COMMA) at = afterSpace(json, at + 1);
+  }
+  return true;
+}
+
+/**
+ * The members of a map as the text of each, in their order; where a name stands twice the last one counts, as
+ * everywhere in JavaScript. Null for what is no map.
+ * @param json checked by `jsonProblem`
+ */
+export function membersOf(json: string): Map<string, string> | null {
+  const members = new Map<string, string>();
+  return eachMember(json, (name, from, to) => members.set(name, json.slice(from, to))) ? members : null;
 }
 
 /**
@@ -118,17 +143,8 @@ export function membersOf(json: string): Map<string, string> | null {
  * @param json checked by `jsonProblem`
  */
 export function elementsOf(json: string): string[] | null {
-  let at = afterSpace(json, 0);
-  if (json.charCodeAt(at) !== OPEN_LIST) return null;
   const elements: string[] = [];
-  at = afterSpace(json, at + 1);
-  while (at < json.length && json.charCodeAt(at) !== CLOSE_LIST) {
-    const to = afterValue(json, at);
-    elements.push(json.slice(at, to));
-    at = afterSpace(json, to);
-    if (json.charCodeAt(at) === COMMA) at = afterSpace(json, at + 1);
-  }
-  return elements;
+  return eachElement(json, (from, to) => elements.push(json.slice(from, to))) ? elements : null;
 }
 
 /** A map of members put together again. */
@@ -138,19 +154,44 @@ export function joinMembers(members: Iterable<readonly [string, string]>): strin
   return `{${text}}`;
 }
 
-/** The text of the value that the steps lead to (RFC 6901 without its syntax), or null where there is none. */
-export function valueAt(json: string, steps: readonly string[]): string | null {
-  let value: string | null = json;
-  for (const step of steps) {
-    const elements: string[] | null = elementsOf(value);
-    value = elements === null ? (membersOf(value)?.get(step) ?? null) : elementAt(elements, step);
-    if (value === null) return null;
-  }
-  return value;
+/** Where the text of a value stands. */
+export interface Range {
+  readonly from: number;
+  readonly to: number;
 }
 
-const elementAt = (elements: readonly string[], step: string): string | null =>
-  /^(?:0|[1-9]\d{0,8})$/.test(step) ? (elements[Number(step)] ?? null) : null;
+/** Where the value stands that the steps lead to (RFC 6901 without its syntax), or null where there is none. */
+export function rangeAt(json: string, steps: readonly string[]): Range | null {
+  let range: Range = { from: 0, to: json.length };
+  for (const step of steps) {
+    const inner = stepInto(json.slice(range.from, range.to), step);
+    if (inner === null) return null;
+    range = { from: range.from + inner.from, to: range.from + inner.to };
+  }
+  return range;
+}
+
+const INDEX = /^(?:0|[1-9]\d{0,8})$/;
+
+const stepInto = (json: string, step: string): Range | null => {
+  let found: Range | null = null;
+  const index = INDEX.test(step) ? Number(step) : -1;
+  let at = 0;
+  const isList = eachElement(json, (from, to) => {
+    if (at++ === index) found = { from, to };
+  });
+  if (!isList)
+    eachMember(json, (name, from, to) => {
+      if (name === step) found = { from, to };
+    });
+  return found;
+};
+
+/** The text of the value that the steps lead to, or null where there is none. */
+export function valueAt(json: string, steps: readonly string[]): string | null {
+  const range = rangeAt(json, steps);
+  return range === null ? null : json.slice(range.from, range.to);
+}
 
 /**
  * A value as one text: a string without its quotes, a number as it is written, a list of these joined by commas.

@@ -2,9 +2,11 @@
 import { gatewayError } from '../kernel/errors.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { Reply } from '../plugin.ts';
+import type { Body } from '../wire/body.ts';
 import { createFields, type Fields } from '../wire/fields.ts';
+import type { ResponseHead } from '../wire/heads.ts';
 import { allVary, strictestCaching } from './aggregate-cache.ts';
-import { joinMembers, membersOf } from './aggregate-json.ts';
+import { joinParts } from './aggregate-join.ts';
 import type { AggregateOptions } from './aggregate-options.ts';
 import type { PartRun } from './aggregate-part.ts';
 import { dropHopByHop } from './hop-by-hop.ts';
@@ -18,7 +20,9 @@ const milliseconds = (ms: number) => Math.round(ms * 10) / 10;
 /** How each part ended, for the access log. */
 export function partsText(runs: readonly PartRun[]): string {
   return runs
-    .map(({ options, code, tookMs }) => `${options.part.name};code=${code};dur=${milliseconds(tookMs)}`)
+    .map(({ options, code, tookMs, remarks }) => {
+      return `${options.part.name};code=${code};dur=${milliseconds(tookMs)}${remarks}`;
+    })
     .join(', ');
 }
 
@@ -40,7 +44,7 @@ export function failedReply(x: LiveExchange, failed: PartRun, runs: readonly Par
   const fields = createFields();
   fields['content-type'] = 'application/problem+json';
   setTiming(x, fields, runs);
-  const after = failed.answerHead?.fields['retry-after'];
+  const after = failed.failedHead?.fields['retry-after'];
   if (cause.code === 'GW_PART_UNAVAILABLE' && after !== undefined) fields['retry-after'] = after;
   const body = problemDocument(error, error.status, x.id, name);
   return { status: error.status, fields, body, by: 'gateway', error };
@@ -57,27 +61,10 @@ const setCaching = (
   if (vary !== null) fields.vary = vary;
 };
 
-const addCookies = (fields: Fields, run: PartRun): void => {
-  const given = run.answerHead?.fields['set-cookie'];
-  if (!run.options.part.setCookie || given === undefined) return;
-  fields['set-cookie'] = [fields['set-cookie'] ?? [], given].flat();
-};
-
-/** Joins what the parts gave, in the file's order; where two give a member the later part wins, which is counted. */
-const joinAnswers = (o: AggregateOptions, runs: readonly PartRun[]): string => {
-  const whole = new Map<string, string>();
-  const put = (name: string, json: string) => {
-    if (whole.has(name)) o.meter.memberConflicts++;
-    whole.set(name, json);
-  };
-  for (const { options, error, value } of runs) {
-    const { into, defaultJson } = options.part;
-    const json = error === null ? value : defaultJson;
-    if (into !== null) put(into, json);
-    // A default that is no map adds nothing beside the others.
-    else for (const [name, member] of membersOf(json) ?? []) put(name, member);
-  }
-  return joinMembers(whole);
+const addCookies = (fields: Fields, { options, heads }: PartRun): void => {
+  if (!options.part.setCookie) return;
+  const given = heads.flatMap((head) => head.fields['set-cookie'] ?? []);
+  if (given.length > 0) fields['set-cookie'] = [fields['set-cookie'] ?? [], given].flat();
 };
 
 /** The whole answer, with its optional parts' defaults where they failed. */
@@ -85,25 +72,27 @@ export function joinedReply(x: LiveExchange, o: AggregateOptions, runs: readonly
   const missing = runs.filter((run) => run.error !== null);
   const fields = createFields();
   fields['content-type'] = 'application/json';
-  for (const run of runs) if (run.error === null) addCookies(fields, run);
+  for (const run of runs) addCookies(fields, run);
   setTiming(x, fields, runs);
-  const marker = missing.map((run) => `${run.options.part.name};code=${run.code}`).join(', ');
+  const marker = missing.map((run) => `${run.options.part.name};code=${run.code}${run.lack}`).join(', ');
   if (marker !== '') {
     x.fail(gatewayError('GW_PARTIAL', marker));
     fields[PARTIAL_FIELD] = marker;
     // What is missing now may be there in a moment.
     fields['cache-control'] = 'no-store';
   } else {
-    const heads = runs.map((run) => ofSafeMethod(run));
+    const heads = runs.flatMap((run) => run.heads.map((head) => ofSafeMethod(run, head)));
     setCaching(o, fields, heads, x.clock.wallMs());
   }
-  const body = new TextEncoder().encode(joinAnswers(o, runs));
+  const { json, conflicts } = joinParts(runs);
+  o.meter.memberConflicts += conflicts;
+  const body = new TextEncoder().encode(json);
   return { status: marker === '' ? 200 : o.partialStatus, fields, body, by: 'gateway', error: null };
 }
 
 /** The fields of an answer as caches read them: those to anything but GET are not for keeping. */
-const ofSafeMethod = ({ options, answerHead }: PartRun): Fields =>
-  options.part.method === 'GET' ? answerHead!.fields : NOT_KEPT;
+const ofSafeMethod = ({ options }: PartRun, { fields }: ResponseHead): Fields =>
+  options.part.method === 'GET' ? fields : NOT_KEPT;
 
 const NOT_KEPT: Fields = Object.assign(createFields(), { 'cache-control': 'no-store' });
 
@@ -111,14 +100,14 @@ const NOT_KEPT: Fields = Object.assign(createFields(), { 'cache-control': 'no-st
 export function passedReply(
   x: LiveExchange,
   o: AggregateOptions,
-  { run, runs, body }: { run: PartRun; runs: readonly PartRun[]; body: Reply['body'] },
+  { run, head, body, runs }: { run: PartRun; head: ResponseHead; body: Body; runs: readonly PartRun[] },
 ): Reply {
-  const { status, fields } = run.answerHead!;
+  const { status, fields } = head;
   dropHopByHop(fields);
   if (!run.options.part.setCookie) delete fields['set-cookie'];
   // They are of another resource than the one that the client asked for.
   for (const name of ['etag', 'last-modified', 'age', 'expires', 'accept-ranges']) delete fields[name];
-  setCaching(o, fields, [ofSafeMethod(run)], x.clock.wallMs());
+  setCaching(o, fields, [ofSafeMethod(run, head)], x.clock.wallMs());
   setTiming(x, fields, runs);
   return { status, fields, body, by: 'upstream', error: null };
 }

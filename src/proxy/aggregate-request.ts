@@ -3,7 +3,7 @@ import type { LiveExchange } from '../pipeline/exchange.ts';
 import { createFields, type Fields } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
 import type { PartOptions } from './aggregate-options.ts';
-import type { Answers } from './aggregate-template.ts';
+import type { Answers, Target } from './aggregate-template.ts';
 
 /** The client's body, and what it said of the one answer that it wants: ranges, conditions, forms, an upgrade. */
 const OF_THE_CLIENT =
@@ -33,19 +33,40 @@ const copyFields = (from: Fields): Fields => {
   return fields;
 };
 
+/** The templates of a part, filled for one call. */
+export interface Filled extends Target {
+  /** In the order of `options.headers`. */
+  readonly headers: readonly string[];
+  readonly body: string | null;
+}
+
 /**
- * Makes the head from `x.request` as `prepareRequest` and the `request` hooks left it, and the part's templates.
+ * Fills the templates of a part.
  * @throws GatewayError where a value is missing or unfit
  */
-export function partHead(x: LiveExchange, options: PartOptions, answers: Answers): RequestHead {
+export function fillPart(x: LiveExchange, options: PartOptions, answers: Answers): Filled {
+  return {
+    ...options.target(x, answers),
+    headers: options.headers.map(([, fill]) => fill(x, answers)),
+    body: options.body === null ? null : options.body(x, answers),
+  };
+}
+
+/** The same text for the same call of a part; no line end can stand in a path or a header. */
+export function callKey({ path, query, headers, body }: Filled): string {
+  return [path + query, ...headers, body].join('\n');
+}
+
+/** Makes the head from `x.request` as `prepareRequest` and the `request` hooks left it, and the filled templates. */
+export function partHead(x: LiveExchange, options: PartOptions, filled: Filled): RequestHead {
   const { part, hostHeader } = options;
-  const { path, query } = options.target(x, answers);
+  const { path, query } = filled;
   const fields = copyFields(x.request.fields);
   fields.accept = 'application/json';
   // Without the field any coding would be allowed (RFC 9110 section 12.5.3), and none can be read here.
   fields['accept-encoding'] = 'identity';
-  if (options.body !== null) fields['content-type'] = 'application/json';
-  for (const [name, fill] of options.headers) fields[name] = fill(x, answers);
+  if (filled.body !== null) fields['content-type'] = 'application/json';
+  for (const [at, [name]] of options.headers.entries()) fields[name] = filled.headers[at]!;
   return {
     method: part.method,
     scheme: x.request.scheme,

@@ -37,3 +37,18 @@ export function compileShape({ pick, drop, rename }: ShapeOptions): Shape | null
     return `[${shaped.join(',')}]`;
   };
 }
+
+/**
+ * Where a place in an answer stands once its members have other names.
+ * @param json the changed answer
+ */
+export function shapedSteps(
+  json: string,
+  steps: readonly string[],
+  rename: ShapeOptions['rename'],
+): readonly string[] {
+  // Members of a map are renamed, or of each map in a list.
+  const at = json.trimStart().startsWith('[') ? 1 : 0;
+  const name = steps[at];
+  return name === undefined ? steps : steps.with(at, rename[name] ?? name);
+}

@@ -6,8 +6,10 @@ import { type PartReference, partReference, type Template } from '../wire/templa
 import { compileValue, type ValueReader, valueText, type WordSource } from '../wire/words.ts';
 import { plainText, valueAt } from './aggregate-json.ts';
 
-/** JSON of the answers that are there, by the name of their part. */
-export type Answers = ReadonlyMap<string, string>;
+/** JSON of the answers that are there, by the name of their part; under ELEMENT that of the element at hand. */
+export interface Answers {
+  get(name: string): string | undefined;
+}
 
 /**
  * Makes one text for one request.

@@ -3,9 +3,11 @@ import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { Reply } from '../plugin.ts';
 import type { Body } from '../wire/body.ts';
+import type { ResponseHead } from '../wire/heads.ts';
+import { EachPart } from './aggregate-each.ts';
 import type { AggregateOptions } from './aggregate-options.ts';
 import { failedReply, joinedReply, partsText, passedReply } from './aggregate-outcome.ts';
-import { type PartOwner, PartRun } from './aggregate-part.ts';
+import { CallPart, type PartOwner, type PartRun } from './aggregate-part.ts';
 import { answer } from './answer.ts';
 import { deadlineOf } from './deadline.ts';
 import { errorReply, pluginError } from './problem.ts';
@@ -27,8 +29,14 @@ class Aggregation implements PartOwner {
     this.#x = x;
     this.#options = options;
     this.#sentMs = x.clock.nowMs();
-    const context = { x, owner: this, wheel: options.wheel, deadlineMs: deadlineOf(x, options) };
-    this.#runs = options.parts.map((part) => new PartRun(part, context));
+    const runs = new Map<string, PartRun>();
+    const context = { x, owner: this, wheel: options.wheel, deadlineMs: deadlineOf(x, options), runs };
+    for (const each of options.parts)
+      runs.set(
+        each.part.name,
+        each.part.each === null ? new CallPart(each, context) : new EachPart(each, context),
+      );
+    this.#runs = [...runs.values()];
   }
 
   start(): void {
@@ -50,14 +58,14 @@ class Aggregation implements PartOwner {
       this.#conclude(failedReply(this.#x, run, this.#runs));
       return;
     }
-    this.#answers.set(part.name, run.error === null ? run.answer : part.defaultJson);
+    this.#answers.set(part.name, run.answer);
     this.#advance();
   }
 
-  passed(run: PartRun, body: Body): void {
+  passed(run: PartRun, head: ResponseHead, body: Body): void {
     this.#options.meter.partEnded(run.options.part.name, '-');
     this.#decide();
-    this.#conclude(passedReply(this.#x, this.#options, { run, runs: this.#runs, body }));
+    this.#conclude(passedReply(this.#x, this.#options, { run, head, body, runs: this.#runs }));
   }
 
   /** Starts every part whose needs are met; answers when all are through. */

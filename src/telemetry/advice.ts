@@ -97,6 +97,8 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
   GW_PART_INVALID:
     'The detail says why: broken or too deep JSON, nothing at the pointer of `at`, or no map where one is needed.',
   GW_PART_TOO_LARGE: 'Let the service answer with a page of its list, or raise `limit` of the part.',
+  GW_PART_TOO_MANY:
+    'Let the service of the list answer with a page of it, or raise `most` under `each` of the part.',
   GW_PART_DROPPED:
     'Never the cause, only seen with attempts: the call was given up as soon as another part had failed or had been passed on.',
   GW_PARTIAL:

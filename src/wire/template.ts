@@ -4,8 +4,12 @@ import { compileValue, WordError, wordSteps } from './words.ts';
 /** Literal text at even places, words at odd ones; so an odd number of pieces. */
 export type Template = readonly string[];
 
-/** A value in what another part of an aggregate answered: `parts.user.id`. */
+/** Stands for the part in a reference to the element at hand; no part can have this name. */
+export const ELEMENT = '*';
+
+/** A value in what another part of an aggregate answered, `parts.user.id`, or in the element at hand, `each.id`. */
 export interface PartReference {
+  /** The name of the part, or ELEMENT. */
   readonly part: string;
   /** Members and indexes from the root of its answer; none is the whole answer. */
   readonly steps: readonly string[];
@@ -55,11 +59,19 @@ export function templateText(template: Template, fill: (word: string) => string 
     .join('');
 }
 
+const elementReference = (word: string): PartReference => {
+  const steps = wordSteps(word.slice('each'.length));
+  if (steps === null)
+    throw new WordError(`"${word.slice(0, 80)}" names no value of an element; write each or each.MEMBER`);
+  return { part: ELEMENT, steps };
+};
+
 /**
- * Reads `parts.NAME` and what follows it; null for a word that is none of these.
+ * Reads `parts.NAME` or `each` and what follows it; null for a word that is none of these.
  * @throws WordError where it begins so and is malformed
  */
 export function partReference(word: string): PartReference | null {
+  if (/^each(?![a-z])/.test(word)) return elementReference(word);
   if (!/^parts(?![a-z])/.test(word)) return null;
   const [part, ...steps] = wordSteps(word.slice('parts'.length)) ?? [];
   if (part === undefined)

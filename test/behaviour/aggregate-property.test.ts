@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { type GatewayCode, KINDS } from '../../src/kernel/errors.ts';
 import { startTestGateway } from '../kit/gateway.ts';
 import { startOrigin } from '../kit/gateway-origin.ts';
-import { BEHAVIOURS, type Behaviour } from '../kit/json-origin.ts';
+import { BEHAVIOURS, type Behaviour, sendJson } from '../kit/json-origin.ts';
 
 const NAMES = ['a', 'b', 'c', 'd'] as const;
 
@@ -30,6 +30,17 @@ const behaviour = fc.oneof(
   // Seldom, since its time has to pass.
   { weight: 1, arbitrary: fc.constant<Behaviour>('silent') },
 );
+
+/** A part that is asked for each of these, in their order; required or optional. */
+const eachRoute = (optional: boolean) => `  - path: /each/${optional}
+    aggregate:
+      list: { upstream: list, path: "/?{query.list}" }
+      all:
+        upstream: origin
+        each: { of: parts.list, concurrency: 2 }
+        path: "/{each}"
+        limit: 2KiB
+        timeout: 2s${optional ? '\n        optional: true\n        default: { is: default }' : ''}`;
 
 /** One route a choice of optional parts; `b` is made from `a`. */
 const routeOf = (mask: number) => {
@@ -83,5 +94,45 @@ ${masks.map((mask) => routeOf(mask)).join('\n')}
     { numRuns: 60, endOnFailure: true },
   );
   // Nothing is left behind: what was silent has been let go.
+  expect(origin.sockets.size).toBeLessThan(20);
+}, 60_000);
+
+test('of a part that is asked for each element, status, marker and each place agree with what its calls did', async () => {
+  const origin = await startOrigin((request, response) => {
+    BEHAVIOURS[decodeURIComponent(request.url!.slice(1)) as Behaviour](request, response);
+  });
+  const list = await startOrigin((request, response) =>
+    sendJson(response, decodeURIComponent(request.url!.slice(2))),
+  );
+  const { ask } = await startTestGateway(`
+upstreams:
+  origin: { targets: { ${origin.url}: 1 }, breaker: off, outlier: off, retry: { attempts: 1 } }
+  list: { targets: { ${list.url}: 1 }, retry: { attempts: 1 } }
+routes:
+${[true, false].map(eachRoute).join('\n')}
+`);
+  await fc.assert(
+    fc.asyncProperty(fc.boolean(), fc.array(behaviour, { maxLength: 8 }), async (optional, does) => {
+      const before = origin.reached.length;
+      const answer = await ask(`/each/${optional}?list=${encodeURIComponent(JSON.stringify(does))}`);
+      const codes = does.map((one) => CODES[one]);
+      const failing = codes.filter((code) => code !== undefined);
+      const body = JSON.parse(answer.body);
+      expect(answer.whole).toBe(true);
+      if (failing.length > 0 && !optional) {
+        expect([body.part, failing]).toEqual(['all', expect.arrayContaining([body.code])]);
+        expect(answer.status).toBe(KINDS[body.code as GatewayCode].status);
+        return;
+      }
+      expect(answer.status).toBe(200);
+      const marker = failing.length === 0 ? '' : `all;code=${failing[0]};missing=${failing.length}`;
+      expect(answer.headers['snowgate-partial'] ?? '').toBe(marker);
+      expect(body.all.map(({ is }: { is: string }) => is)).toEqual(
+        codes.map((code) => (code === undefined ? 'good' : 'default')),
+      );
+      expect(origin.reached.length - before).toBe(new Set(does).size);
+    }),
+    { numRuns: 40, endOnFailure: true },
+  );
   expect(origin.sockets.size).toBeLessThan(20);
 }, 60_000);

@@ -26,6 +26,12 @@ routes:
       orders: { upstream: users, path: "/orders?user={parts.user.id}&in={params.region}" }
       user: { upstream: users, path: "/users/{claims.sub}" }
       banners: { upstream: users, path: "/b?v={query.v}", optional: true, timeout: 200ms }
+      products:
+        upstream: users
+        each: { of: parts.orders.items, most: 20 }
+        path: "/products/{each.id}?in={params.region}"
+        into: each.product
+        optional: true
 `,
   });
   const file = join(path, 'gateway.yaml');
@@ -39,6 +45,8 @@ routes:
     ['orders', 2, '/orders?user={parts.user.id}&in=a%20b', []],
     ['user', 1, '/users/{claims.sub}', []],
     ['banners', 1, '/b?v={query.v}', ['query.v']],
+    // What its elements are only the answer can tell.
+    ['products', 3, '/products/{each.id}?in=a%20b', []],
   ]);
   const token = await signToken(key, goodClaims(Date.now()));
   expect((await explain('--token', token))[1]).toEqual(['user', 1, '/users/alice', []]);
@@ -49,6 +57,9 @@ routes:
   expect(shown).toMatch(/1\. +user +GET users \/users\/alice/);
   expect(shown).toMatch(/1\. +banners +GET users \/b\?v=1 +optional, within 0.2 s/);
   expect(at('banners')).toBeLessThan(at('orders '));
+  expect(shown).toMatch(
+    /3\. +products +GET users \/products\/\{each\.id\}\?in=eu +for each of parts\.orders\.items \(at most 20, 8 at a time\), optional/,
+  );
   expect(await run(['explain', 'GET', '/home/eu', '-c', file])).toContain(
     'fails: query.v missing (GW_PART_INPUT)',
   );
@@ -60,5 +71,6 @@ routes:
     { name: 'orders', upstream: 'users', optional: false },
     { name: 'user', upstream: 'users', optional: false },
     { name: 'banners', upstream: 'users', optional: true },
+    { name: 'products', upstream: 'users', optional: true },
   ]);
 });
