@@ -89,7 +89,8 @@ export default definePlugin({
       ['result'],
     );
 
-    const judge = (ticket: Ticket, isIn: boolean): Reply | undefined => {
+    const judge = (x: Exchange, ticket: Ticket, isIn: boolean): Reply | undefined => {
+      if (ticket.isPart) x.degrade('places-local');
       counter.add(1, { result: isIn ? 'allowed' : 'refused' });
       if (isIn) return undefined;
       return refuse('GW_IN_FLIGHT', `${host.instance}: ${ticket.limit} at once`, {
@@ -110,7 +111,9 @@ export default definePlugin({
         const ticket = new Ticket(key, limit);
         x.slots[host.slot] = ticket;
         const answer = gate.enter(ticket);
-        return answer instanceof Promise ? answer.then((isIn) => judge(ticket, isIn)) : judge(ticket, answer);
+        return answer instanceof Promise
+          ? answer.then((isIn) => judge(x, ticket, isIn))
+          : judge(x, ticket, answer);
       },
       log(x) {
         const ticket = x.slots[host.slot] as Ticket | undefined;

@@ -166,6 +166,8 @@ export default definePlugin({
       policy: Policy,
       { decision, where }: { decision: Decision | null; where: Where },
     ): Reply | undefined => {
+      if (where === 'local') x.degrade('limit-local');
+      else if (where === 'open') x.degrade('limit-open');
       if (decision === null) {
         counter.add(1, { result: resultOf(where === 'open'), store: where });
         if (where === 'open' || dryRun) return undefined;

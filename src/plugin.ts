@@ -8,6 +8,7 @@ import type { Random } from './kernel/random.ts';
 import type { Lease } from './kernel/table.ts';
 import { parseDuration, parsePercent, parseRate, parseSize } from './kernel/units.ts';
 import type { Body, Sink, Stage } from './wire/body.ts';
+import type { Degraded } from './wire/degraded.ts';
 import { createFields, type Fields, fieldText } from './wire/fields.ts';
 import type { RequestHead, ResponseHead } from './wire/heads.ts';
 import { compileOrigins, isOrigin, isOwnOrigin } from './wire/origins.ts';
@@ -25,6 +26,7 @@ import {
 export type {
   Body,
   Clock,
+  Degraded,
   Fields,
   GatewayCode,
   GatewayError,
@@ -143,6 +145,8 @@ export interface Exchange {
    * route's `timeout`, never lengthens it, and the shortest counts; for hooks before the upstream, up to `request`.
    */
   limitTime(limitMs: number): void;
+  /** Tells the access log, in its field `degraded`, what this request has to do without. */
+  degrade(how: Degraded): void;
   /** Reads the whole request body, 413 past the limit; the body can still be forwarded afterwards. */
   readRequest(limitBytes: number): Promise<Uint8Array>;
   /** Changes the request body on its way; before the head leaves. Content-Length is dropped. */

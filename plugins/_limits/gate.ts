@@ -105,6 +105,7 @@ export class Gate {
 
   /** While Redis is gone each gateway has its part. */
   #enterPart(ticket: Ticket, timeoutMs: number): boolean | Promise<boolean> {
+    ticket.isPart = true;
     ticket.limit = Math.max(1, Math.floor(ticket.limit / this.#host.redis!.nodes));
     return this.#places.enter(ticket, { most: this.#settings.line.most, timeoutMs: Math.max(0, timeoutMs) });
   }

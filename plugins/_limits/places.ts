@@ -10,6 +10,8 @@ export class Ticket {
   settle: ((isIn: boolean) => void) | null = null;
   /** Its name in Redis, or ''. */
   member = '';
+  /** Counted here although it should be in Redis. */
+  isPart = false;
 
   constructor(key: string, limit: number) {
     this.key = key;

@@ -3,6 +3,7 @@ import type { Clock } from '../kernel/clock.ts';
 import { type GatewayCode, type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { AttemptInfo, ClientInfo, Exchange, Principal, RouteInfo } from '../plugin.ts';
 import type { Body, Stage } from '../wire/body.ts';
+import { DEGRADED, type Degraded } from '../wire/degraded.ts';
 import type { Downstream } from '../wire/downstream.ts';
 import { copyHead, type RequestHead } from '../wire/heads.ts';
 import { collectBody, replayBody, stagedBody } from './bodies.ts';
@@ -87,6 +88,8 @@ export class LiveExchange implements Exchange {
   upstreamMs: number;
   /** The least that plugins allow from the start to the response head; Infinity for no limit of theirs. */
   limitMs: number;
+  /** What it had to do without, for the log: words with spaces between them, or ''. */
+  degraded: string;
   /** How each part of an aggregate ended, for the log; '' elsewhere. */
   parts: string;
   requestStages: Stage[] | null;
@@ -119,6 +122,7 @@ export class LiveExchange implements Exchange {
     this.headMs = -1;
     this.upstreamMs = -1;
     this.limitMs = Number.POSITIVE_INFINITY;
+    this.degraded = '';
     this.parts = '';
     this.requestStages = null;
     this.responseStages = null;
@@ -156,6 +160,12 @@ export class LiveExchange implements Exchange {
 
   limitTime(limitMs: number): void {
     if (limitMs < this.limitMs) this.limitMs = limitMs;
+  }
+
+  degrade(how: Degraded): void {
+    if (!Object.hasOwn(DEGRADED, how)) throw new TypeError(`"${how}" is no word for what a request lacks`);
+    if (this.degraded === '') this.degraded = how;
+    else if (!this.degraded.split(' ').includes(how)) this.degraded += ` ${how}`;
   }
 
   /** Keeps the first failure. */

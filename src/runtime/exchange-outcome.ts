@@ -29,6 +29,7 @@ export class ExchangeOutcome implements Outcome {
   status = 0;
   code: Outcome['code'] = '-';
   detail = '';
+  degraded = '';
   closing: Closing = 'sent';
   inBytes = 0;
   outBytes = 0;
@@ -62,6 +63,7 @@ export class ExchangeOutcome implements Outcome {
     this.closing = ending.how;
     this.code = x.error === null ? (ending.how === 'left' ? 'GW_CLIENT_LEFT' : '-') : x.error.code;
     this.detail = x.error === null ? '' : x.error.detail;
+    this.degraded = x.degraded;
     this.status =
       x.status === 0 || (ending.how === 'left' && x.status !== 101) ? KINDS.GW_CLIENT_LEFT.status : x.status;
     this.inBytes = ending.inBytes;

@@ -90,6 +90,7 @@ export function createJsonLine(): (o: Outcome) => string {
     if (o.userAgent !== '') line += `","userAgent":"${jsonInner(o.userAgent)}`;
     if (o.principal !== '') line += `","principal":"${jsonInner(o.principal)}`;
     if (o.detail !== '') line += `","detail":"${jsonInner(o.detail)}`;
+    if (o.degraded !== '') line += `","degraded":"${o.degraded}`;
     if (o.receivedId !== '') line += `","receivedTraceId":"${jsonInner(o.receivedId)}`;
     if (o.w3cId !== '') line += `","w3cTraceId":"${o.w3cId}`;
     return `${line}"}\n`;

@@ -1,4 +1,5 @@
 /** The fields of an access log line: the one list that the writer, the tests and the docs share. */
+import { DEGRADED } from '../wire/degraded.ts';
 
 export interface LogField {
   readonly name: string;
@@ -14,6 +15,10 @@ const field = (name: string, type: LogField['type'], always: boolean, meaning: s
   always,
   meaning,
 });
+
+const degraded = Object.entries(DEGRADED)
+  .map(([word, meaning]) => `\`${word}\` (${meaning})`)
+  .join(', ');
 
 /** In the order of the line. */
 export const ACCESS_FIELDS: readonly LogField[] = [
@@ -62,6 +67,7 @@ export const ACCESS_FIELDS: readonly LogField[] = [
   field('userAgent', 'string', false, 'The `User-Agent` field.'),
   field('principal', 'string', false, 'Who the request was for, when a plugin authenticated it.'),
   field('detail', 'string', false, 'What the code doesn’t say: which rule, which address, how many bytes.'),
+  field('degraded', 'string', false, `What the request had to do without: ${degraded}.`),
   field('receivedTraceId', 'string', false, 'An `x-trace-id` that the client itself had sent.'),
   field('w3cTraceId', 'string', false, 'The trace ID of `traceparent` (W3C), 32 hex digits.'),
 ];

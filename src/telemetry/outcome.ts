@@ -33,6 +33,8 @@ export interface Outcome {
   readonly code: GatewayCode | '-';
   /** What the code doesn't say, in a few words, or ''. */
   readonly detail: string;
+  /** What it had to do without: words of `DEGRADED` with spaces between them, or ''. */
+  readonly degraded: string;
   readonly closing: Closing;
   /** Bytes of bodies, without heads and framing. */
   readonly inBytes: number;

@@ -27,9 +27,10 @@ export function createPrettyLine(): (o: Outcome) => string {
     const detail = o.detail === '' ? '' : ` ${DIM}${plainText(o.detail)}${RESET}`;
     const code = o.code === '-' ? '' : `  ${RED}${o.code}${RESET}${detail}`;
     const tries = o.attempts > 1 ? `  ${YELLOW}${o.attempts} tries${RESET}` : '';
+    const without = o.degraded === '' ? '' : `  ${YELLOW}${o.degraded}${RESET}`;
     return (
       `${DIM}${time}${RESET} ${request} ${statusColour(o.status)}${o.status}${RESET} ` +
-      `${tookText(o.totalMs)}  ${DIM}${plainText(way)}${RESET}${tries}${code}\n`
+      `${tookText(o.totalMs)}  ${DIM}${plainText(way)}${RESET}${tries}${without}${code}\n`
     );
   };
 }

@@ -19,6 +19,7 @@ export function outcome(changes: Partial<Outcome> = {}): Outcome {
     status: 200,
     code: '-',
     detail: '',
+    degraded: '',
     closing: 'sent',
     inBytes: 0,
     outBytes: 512,

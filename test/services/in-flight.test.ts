@@ -95,6 +95,8 @@ redisTest(
     await origin.arrive(1);
     origin.answer();
     expect(await after).toBe(200);
+    expect(gateways[0]!.access.map(({ degraded }) => degraded)).toContain('places-local');
+    expect(gateways[0]!.access[0]!.degraded).toBeUndefined();
   },
 );
 

@@ -14,6 +14,7 @@ const full = outcome({
   hasQuery: true,
   code: 'GW_UPSTREAM_TIMEOUT',
   detail: '15000 ms',
+  degraded: 'limit-local places-local',
   status: 504,
 });
 const bare = outcome({
@@ -52,6 +53,7 @@ describe('a line', () => {
       status: 504,
       code: 'GW_UPSTREAM_TIMEOUT',
       detail: '15000 ms',
+      degraded: 'limit-local places-local',
       durationMs: 12.346,
       upstreamMs: 10.5,
       gatewayMs: 1.846,
