@@ -3,14 +3,17 @@ import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import { Alarm, type Wheel } from '../kernel/wheel.ts';
 import { replayBody } from '../pipeline/bodies.ts';
 import { Attempt, type LiveExchange } from '../pipeline/exchange.ts';
+import { PartExchange } from '../pipeline/part-exchange.ts';
+import { runLog } from '../pipeline/run.ts';
 import type { EndpointInfo } from '../plugin.ts';
 import type { Body, Sink } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
 import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, CallObserver, Flight, Receiver } from '../wire/transport.ts';
 import { answerProblem } from './aggregate-accept.ts';
+import { sendHooked } from './aggregate-hooks.ts';
 import { jsonProblem, membersOf, valueAt } from './aggregate-json.ts';
-import type { PartOptions } from './aggregate-options.ts';
+import type { PartOptions, UpstreamHooks } from './aggregate-options.ts';
 import { type Filled, partHead } from './aggregate-request.ts';
 import { pluginError } from './problem.ts';
 import { endpointHost } from './request-head.ts';
@@ -19,6 +22,8 @@ import { endpointHost } from './request-head.ts';
 const BOUNDS = { depth: 64, keys: 50_000 };
 /** Past this a new connection is cheaper than reading an unwanted answer away. */
 const MOST_UNWANTED_BYTES = 16_384;
+
+const encoder = new TextEncoder();
 
 /** The part that a call is made for. */
 export interface CallOwner {
@@ -50,6 +55,8 @@ export class PartCall implements Receiver, Sink, CallObserver {
   /** JSON as it goes into the whole. */
   value = '';
   answerHead: ResponseHead | null = null;
+  /** What the plugins of the upstream see; null where it has none. */
+  #own: PartExchange | null = null;
   #flight: Flight | null = null;
   /** Why the flight must end, said before there was one. */
   #givenUp: GatewayError | null = null;
@@ -74,7 +81,9 @@ export class PartCall implements Receiver, Sink, CallObserver {
       this.#settle(this.#owner.late());
       return;
     }
-    this.#flight = options.call.send(this.#outgoing(), this);
+    const call = this.#outgoing();
+    this.#flight =
+      options.hooks === null ? options.call.send(call, this) : this.#throughHooks(call, options.hooks);
     if (this.#givenUp !== null) this.#flight.cancel(this.#givenUp);
   }
 
@@ -85,13 +94,26 @@ export class PartCall implements Receiver, Sink, CallObserver {
     this.#giveUp(why);
   }
 
+  #throughHooks(call: Call, { chain, upstreamName }: UpstreamHooks): Flight {
+    const { x, options } = this.#owner;
+    // Hooks may take their time, before the call and after its head.
+    this.#limitTime();
+    this.#own = new PartExchange(x, {
+      request: call.head,
+      body: encoder.encode(this.#filled.body ?? ''),
+      upstream: upstreamName,
+      slotCount: chain.slotCount,
+    });
+    return sendHooked({ x: this.#own, chain, upstream: options.call }, call, this);
+  }
+
   #outgoing(): Call {
     const { x, options, deadlineMs } = this.#owner;
     const { timeouts, hash } = options;
     const { body } = this.#filled;
     return {
       head: partHead(x, options, this.#filled),
-      body: body === null ? null : replayBody(new TextEncoder().encode(body)),
+      body: body === null ? null : replayBody(encoder.encode(body)),
       deadlineMs,
       timeouts,
       hash: hash === null ? 0 : hash(x),
@@ -105,10 +127,11 @@ export class PartCall implements Receiver, Sink, CallObserver {
     const { x, options } = this.#owner;
     const { hostHeader, attempt: hooks } = options;
     const attempt = x.addAttempt(to.upstream, to.endpoint);
+    this.#own?.attempts.push(attempt);
     if (hostHeader === 'upstream') head.authority = endpointHost(to.endpoint);
     if (hooks === null) return attempt;
     try {
-      hooks(x, head, to);
+      hooks(x, this.#own, { head, to });
     } catch (cause) {
       // `send` may not have given its flight yet; but no transport writes a byte of a head that has no path.
       head.path = '';
@@ -213,7 +236,7 @@ export class PartCall implements Receiver, Sink, CallObserver {
   /** The call keeps to its deadline until the head; from there on it is for us to watch. */
   #limitTime(): void {
     const { x, wheel, deadlineMs } = this.#owner;
-    if (deadlineMs === Number.POSITIVE_INFINITY) return;
+    if (deadlineMs === Number.POSITIVE_INFINITY || this.#alarm !== null) return;
     this.#alarm = new Alarm(() => this.#refuse(this.#owner.late()));
     wheel.arm(this.#alarm, Math.max(1, deadlineMs - x.clock.nowMs()));
   }
@@ -242,5 +265,8 @@ export class PartCall implements Receiver, Sink, CallObserver {
     if (error !== null) this.#owner.leftBytes += this.#sizeBytes;
     if (this.#alarm !== null) this.#owner.wheel.disarm(this.#alarm);
     this.#text = '';
+    if (this.#own === null) return;
+    this.#own.ended = true;
+    runLog(this.#owner.options.hooks!.chain, this.#own);
   }
 }

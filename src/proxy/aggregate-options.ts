@@ -1,7 +1,9 @@
 /** What an aggregate needs to know of its route and of each part; made once per route. */
 import type { AggregatePart } from '../config/aggregate-types.ts';
 import type { GatewayCode } from '../kernel/errors.ts';
+import type { Chain } from '../pipeline/chain.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
+import type { PartExchange } from '../pipeline/part-exchange.ts';
 import type { EndpointInfo, Reply } from '../plugin.ts';
 import type { RequestHead } from '../wire/heads.ts';
 import { type Template, wordsOf } from '../wire/template.ts';
@@ -18,7 +20,18 @@ import {
 } from './aggregate-template.ts';
 import type { AnswerOptions } from './answer.ts';
 
-type Attempt = (x: LiveExchange, head: RequestHead, to: EndpointInfo) => void;
+/** @param own what plugins of the upstream see; null where it has none */
+type Attempt = (
+  x: LiveExchange,
+  own: PartExchange | null,
+  one: { readonly head: RequestHead; readonly to: EndpointInfo },
+) => void;
+
+/** The plugins of a part's upstream, beside those of the route, which see the whole. */
+export interface UpstreamHooks {
+  readonly upstreamName: string;
+  readonly chain: Chain;
+}
 
 /** Where a part is sent. */
 export interface PartUpstream {
@@ -29,8 +42,10 @@ export interface PartUpstream {
   readonly hostHeader: string;
   /** For balancers that hash; null gives 0. */
   readonly hash: ((x: LiveExchange) => number) | null;
-  /** The attempt hooks, before each try; null where there are none. */
+  /** The attempt hooks of all scopes, before each try; null where there are none. */
   readonly attempt: Attempt | null;
+  /** Null where the upstream has no plugins. */
+  readonly hooks: UpstreamHooks | null;
 }
 
 export interface PartOptions extends PartUpstream {

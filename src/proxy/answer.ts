@@ -132,12 +132,12 @@ const isBytes = (body: Reply['body']): body is Uint8Array => body instanceof Uin
  * Plugins may keep a reply and give it again: what is added for this exchange must not stay in it.
  * They may also write names as they like.
  */
-const ownReply = (reply: Reply): Reply => {
+export function ownReply(reply: Reply): Reply {
   const fields = createFields();
   for (const name in reply.fields) fields[name.toLowerCase()] = reply.fields[name]!;
   dropHopByHop(fields);
   return { status: reply.status, fields, body: reply.body, by: reply.by, error: reply.error };
-};
+}
 
 const writeBytes = (x: LiveExchange, reply: Reply, bytes: Uint8Array | null) => {
   const lengthBytes = bytes === null ? 0 : bytes.byteLength;

@@ -1,29 +1,37 @@
 /** The one way that a route with an aggregate goes: to all its parts. */
-import type { Chain } from '../pipeline/chain.ts';
+import { type Chain, compileChain } from '../pipeline/chain.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import { runAttempt, runResponse } from '../pipeline/run.ts';
 import { aggregate } from '../proxy/aggregate.ts';
-import { type AggregateOptions, createPartOptions, variesBy } from '../proxy/aggregate-options.ts';
+import {
+  type AggregateOptions,
+  createPartOptions,
+  type PartUpstream,
+  type UpstreamHooks,
+  variesBy,
+} from '../proxy/aggregate-options.ts';
 import type { RequestHeadOptions } from '../proxy/request-head.ts';
 import { hashFor, type Opened } from './forward-plan.ts';
-import type { IssueList } from './issue-list.ts';
 import type { LiveTarget } from './live-target.ts';
 import type { PlannedPart, PlannedRoute } from './plan.ts';
 
 class AggregateTarget implements LiveTarget {
   readonly chain: Chain;
-  readonly slotCount: number;
   readonly head: RequestHeadOptions;
   /** There are several; each part knows its own. */
   readonly upstreamName = '';
   readonly #options: AggregateOptions;
 
-  constructor(chain: Chain, slotCount: number, options: AggregateOptions) {
+  constructor(chain: Chain, options: AggregateOptions) {
     this.chain = chain;
-    this.slotCount = slotCount;
     // The Host is chosen by each part.
     this.head = { hostHeader: 'keep', viaName: options.viaName };
     this.#options = options;
+  }
+
+  /** Hooks of upstreams have places of their own for each call. */
+  get slotCount(): number {
+    return this.chain.slotCount;
   }
 
   send(x: LiveExchange): void {
@@ -39,39 +47,42 @@ export interface OpenedPart extends Pick<Opened, 'call' | 'chain'> {
 export interface AggregateParts extends Pick<Opened, 'upstreams' | 'estate'> {
   /** The hooks of the route, which see the request and the whole answer. */
   readonly chain: Chain;
-  readonly issues: IssueList;
 }
 
-const more = (of: readonly unknown[] | null, than: readonly unknown[] | null) =>
-  (of?.length ?? 0) > (than?.length ?? 0);
+/** The hooks that the upstream of a part has for itself; those of the route see the whole request and answer. */
+const hooksOf = ({ planned, chain }: OpenedPart): UpstreamHooks | null => {
+  const own = chain.instances.filter(({ scope }) => scope === 'upstream');
+  return own.length === 0 ? null : { upstreamName: planned.upstream, chain: compileChain(own) };
+};
 
-/** There is one request and one answer for the hooks of the route; those of an upstream see only its attempts. */
-const warnOfUnseen = ({ planned, chain }: OpenedPart, route: Chain, issues: IssueList) => {
-  if (!more(chain.request, route.request) && !more(chain.response, route.response)) return;
-  issues.warn({
-    message: `plugins of the upstream "${planned.upstream}" that change requests or answers do not see this part`,
-    path: planned.part.configPath,
-    remedy: 'Use them on the route, or set the headers of the part.',
-  });
+/** Attempts have the hooks of all scopes in their order; each sees the exchange that its other hooks see. */
+const attemptsOf = ({ chain }: OpenedPart): PartUpstream['attempt'] => {
+  if (chain.attempt === null) return null;
+  const each = chain.instances.map((instance) => ({
+    own: instance.scope === 'upstream',
+    chain: compileChain([instance]),
+  }));
+  return (x, part, one) => {
+    for (const { own, chain } of each) runAttempt(chain, own && part !== null ? part : x, one);
+  };
 };
 
 /** Makes the target of a planned aggregate. */
 export function createAggregateTarget(
   planned: PlannedRoute,
   parts: readonly OpenedPart[],
-  { chain, issues, upstreams, estate }: AggregateParts,
+  { chain, upstreams, estate }: AggregateParts,
 ): LiveTarget {
   const route = planned.config!;
-  for (const part of parts) warnOfUnseen(part, chain, issues);
-  const slotCount = Math.max(chain.slotCount, ...parts.map((part) => part.chain.slotCount));
-  return new AggregateTarget(chain, slotCount, {
-    parts: parts.map(({ planned: { part, ...to }, call, chain: own }) =>
-      createPartOptions(part, {
-        call,
-        timeouts: to.timeouts,
-        hostHeader: to.hostHeader,
-        hash: hashFor(to, upstreams, estate.random),
-        attempt: own.attempt === null ? null : (x, head, at) => runAttempt(own, x, { head, to: at }),
+  return new AggregateTarget(chain, {
+    parts: parts.map((opened) =>
+      createPartOptions(opened.planned.part, {
+        call: opened.call,
+        timeouts: opened.planned.timeouts,
+        hostHeader: opened.planned.hostHeader,
+        hash: hashFor(opened.planned, upstreams, estate.random),
+        attempt: attemptsOf(opened),
+        hooks: hooksOf(opened),
       }),
     ),
     viaName: estate.viaName,

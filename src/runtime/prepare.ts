@@ -235,9 +235,8 @@ class Preparation {
       const own = await this.#chain(part.uses, planned, leases, part.upstream);
       parts.push({ planned: part, call, chain: own });
     }
-    const { issues, plan } = this.#order;
-    const { upstreams } = plan.config;
-    return createAggregateTarget(planned, parts, { chain, issues, upstreams, estate: this.#estate });
+    const { upstreams } = this.#order.plan.config;
+    return createAggregateTarget(planned, parts, { chain, upstreams, estate: this.#estate });
   }
 
   #way(upstream: string, leases: Lease<unknown>[]): Promise<UpstreamTransport | null> {
