@@ -204,3 +204,22 @@ test('a status that a plugin gives can be passed on, with the body that went thr
   expect([answer.status, answer.body, answer.whole]).toEqual([404, '"gone" now', true]);
   await until(() => origin.sockets.size <= 1, 'the other part to be let go');
 });
+
+test('an upstream with plugins that never answers in time opens its breaker as any other', async () => {
+  const origin = await startOrigin(BEHAVIOURS.silent);
+  const { ask } = await startTestGateway(`
+upstreams:
+  mine:
+    targets: { ${origin.url}: 1 }
+    breaker: { minimum: 2, openFor: 1m }
+    retry: { attempts: 1 }
+    plugins: { headers: { request: { set: { x-a: b } } } }
+routes:
+  - { path: /a, aggregate: { one: { upstream: mine, path: /, optional: true, timeout: 60ms } } }
+`);
+  const codes: unknown[] = [];
+  while (codes.at(-1) !== 'one;code=GW_BREAKER_OPEN' && codes.length < 10)
+    codes.push((await ask('/a')).headers['snowgate-partial']);
+  expect(codes[0]).toBe('one;code=GW_UPSTREAM_TIMEOUT');
+  expect(codes.at(-1)).toBe('one;code=GW_BREAKER_OPEN');
+});
