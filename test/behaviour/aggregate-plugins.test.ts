@@ -169,10 +169,20 @@ test('a hook that takes too long costs its part alone, and nothing is asked afte
     `{ request: (x) => new Promise((go) => { host.log.info('waits'); setTimeout(() => { host.log.info('has waited'); go(); }, 300); }) }`,
   );
   const late = await startTestGateway(
-    route(origin.url, '{ waits: }', ', optional: true, timeout: 50ms'),
-    waits,
+    route(origin.url, '{ never: }', ', optional: true, timeout: 50ms'),
+    plugin('never', '{ request: () => new Promise(() => undefined) }'),
   );
   expect((await late.ask('/a')).headers['snowgate-partial']).toBe('one;code=GW_UPSTREAM_TIMEOUT');
+  const later = await startTestGateway(
+    route(origin.url, '{ waits: , after: }', ', optional: true, timeout: 50ms'),
+    {
+      ...waits,
+      ...plugin('after', `{ request: () => host.log.info('after'), log: () => host.log.info('ended') }`),
+    },
+  );
+  await later.ask('/a');
+  await later.logged('has waited');
+  expect(later.log.map(({ msg }) => msg).filter((msg) => /after|ended/.test(msg))).toEqual(['ended']);
   const gateway = await startTestGateway(route(origin.url, '{ waits: }'), waits);
   const controller = new AbortController();
   const left = fetch(`http://127.0.0.1:${gateway.port}/a`, { signal: controller.signal }).catch(() => 'left');
