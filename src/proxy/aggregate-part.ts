@@ -34,7 +34,7 @@ export abstract class PartRun implements CallOwner {
   readonly x: LiveExchange;
   readonly wheel: Wheel;
   state: 'waiting' | 'running' | 'ended' = 'waiting';
-  /** The failure that counts; where it stands beside an answer, that is not all of it. */
+  /** The failure that counts; of several calls some may have been answered all the same. */
   error: GatewayError | null = null;
   /** JSON that references look into, defaults included; '' before the end. */
   answer = '';

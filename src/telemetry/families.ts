@@ -46,7 +46,7 @@ export const FAMILIES = {
   ]),
   memberConflicts: family('aggregate_member_conflicts_total', 'counter', [
     'route',
-    'Members of aggregates that two parts gave; the later part won.',
+    'Members of aggregates that two parts gave, or that an element had before; the later part won.',
   ]),
   attempts: family('upstream_attempts_total', 'counter', [
     'upstream endpoint status code',

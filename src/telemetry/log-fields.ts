@@ -61,7 +61,7 @@ export const ACCESS_FIELDS: readonly LogField[] = [
     'parts',
     'string',
     false,
-    'Of an aggregate: each part with its code (`-` when all went well) and its time in milliseconds.',
+    'Of an aggregate: each part with its code (`-` when all went well) and its time in milliseconds; with `each`, its calls and the elements that are missing.',
   ),
   field('client', 'string', true, 'The client’s address, after `trustedProxies` were taken into account.'),
   field('userAgent', 'string', false, 'The `User-Agent` field.'),
