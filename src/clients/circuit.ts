@@ -7,6 +7,8 @@ export interface CircuitParts {
   readonly probe: () => Promise<unknown>;
   /** The server has not answered for a second: what is connected to it may be beyond repair. */
   readonly reconnect: () => void;
+  /** Told of each failure, before anything comes of it. */
+  readonly failed: (error: Error) => void;
   readonly changed: () => void;
 }
 
@@ -37,7 +39,8 @@ export class Circuit {
     this.#failures = 0;
   }
 
-  failed(): void {
+  failed(error: Error): void {
+    this.#parts.failed(error);
     if (this.open || ++this.#failures < FAILURES) return;
     this.#successes = 0;
     this.#probes = 0;

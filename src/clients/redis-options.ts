@@ -1,5 +1,6 @@
 /** How the gateway connects to Redis: whatever goes wrong is told at once, and nothing is ever sent twice. */
 import { Cluster, Redis } from 'ioredis';
+import { joinWrites } from './joined-writes.ts';
 
 export interface RedisPlace {
   readonly kind: 'single' | 'sentinel' | 'cluster';
@@ -61,6 +62,18 @@ const clusterOptions = (place: RedisPlace, name: string) => ({
   slotsRefreshInterval: CONNECT_MS,
   clusterRetryStrategy: retryMs,
 });
+
+/** Makes each connection of a server's client cheap to use, once it stands. */
+export function prepareNode(node: Redis): void {
+  node.on('ready', () => {
+    joinWrites(node.stream);
+    // A timer for each command: from here on those who ask have their own time.
+    node.options.commandTimeout = undefined;
+  });
+  node.on('close', () => {
+    node.options.commandTimeout = COMMAND_MS;
+  });
+}
 
 /** Makes a client that is not connected yet. */
 export function createRedisClient(place: RedisPlace, name: string): RedisClient {

@@ -4,9 +4,10 @@ import { Cluster, type Redis } from 'ioredis';
 import type { Clock } from '../kernel/clock.ts';
 import type { Random } from '../kernel/random.ts';
 import type { PluginLogger, RedisLink } from '../plugin.ts';
+import { Budget, type Question } from './budget.ts';
 import { Census } from './census.ts';
 import { Circuit } from './circuit.ts';
-import { createRedisClient, type RedisClient, type RedisPlace } from './redis-options.ts';
+import { createRedisClient, prepareNode, type RedisClient, type RedisPlace } from './redis-options.ts';
 
 export interface RedisSettings extends RedisPlace {
   /** What every key begins with. */
@@ -32,6 +33,38 @@ const QUIT_MS = 500;
 /** A key on the same node of a Cluster. */
 const besides = (key: string): string => (key.includes('{') ? `${key}:probe` : `{${key}}:probe`);
 
+/** A command on its way. */
+class Command<T> implements Question {
+  settled = false;
+  readonly #resolve: (value: T) => void;
+  readonly #reject: (error: Error) => void;
+  readonly #circuit: Circuit;
+
+  constructor(resolve: (value: T) => void, reject: (error: Error) => void, circuit: Circuit) {
+    this.#resolve = resolve;
+    this.#reject = reject;
+    this.#circuit = circuit;
+  }
+
+  succeeded(value: T): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.#circuit.succeeded();
+    this.#resolve(value);
+  }
+
+  failed(error: Error): void {
+    if (this.settled) return;
+    this.settled = true;
+    this.#circuit.failed(error);
+    this.#reject(error);
+  }
+
+  late(): void {
+    this.failed(new RedisTimeout('no answer in time'));
+  }
+}
+
 const nodeKey = (node: Redis): string => `${node.options.host}:${node.options.port}`;
 
 export class RedisConnection implements RedisLink {
@@ -40,6 +73,7 @@ export class RedisConnection implements RedisLink {
   readonly #settings: RedisSettings;
   readonly #parts: RedisParts;
   readonly #census: Census;
+  readonly #budget: Budget;
   /** Those of a Cluster, by `host:port`; ioredis connects to a node when it is first used, and we before that. */
   readonly #nodes = new Map<string, Redis>();
   /** One for each node of a Cluster, else one. */
@@ -57,6 +91,7 @@ export class RedisConnection implements RedisLink {
     this.#parts = parts;
     this.prefix = settings.prefix;
     this.client = createRedisClient(settings, name);
+    this.#budget = new Budget(parts.clock, settings.timeoutMs);
     const censusKey = `${settings.prefix}:nodes`;
     this.#census = new Census({
       client: this.client,
@@ -87,6 +122,7 @@ export class RedisConnection implements RedisLink {
     const { clock } = this.#parts;
     const first = Promise.withResolvers<void>();
     const timer = clock.after(FIRST_MS, first.resolve);
+    if (!(this.client instanceof Cluster)) prepareNode(this.client);
     this.client.on('error', (error: Error) => this.#failed(error));
     this.client.on('node error', (error: Error) => this.#failed(error));
     this.client.on('+node', (node: Redis) => this.#addNode(node));
@@ -123,30 +159,11 @@ export class RedisConnection implements RedisLink {
   within<T>(key: string, work: Promise<T>): Promise<T> {
     const circuit = this.#circuitOf(key);
     return new Promise<T>((resolve, reject) => {
-      let settled = false;
-      const fail = (error: Error) => {
-        if (settled) return;
-        settled = true;
-        this.#lastError = error.message;
-        circuit.failed();
-        reject(error);
-      };
-      const timer = this.#parts.clock.after(this.#settings.timeoutMs, () => {
-        // After a stall of our own the answer may already lie in the socket: it is read before this runs.
-        setImmediate(() => fail(new RedisTimeout('no answer in time')));
-      });
+      const command = new Command(resolve, reject, circuit);
+      this.#budget.start(command);
       work.then(
-        (value) => {
-          timer.cancel();
-          if (settled) return;
-          settled = true;
-          circuit.succeeded();
-          resolve(value);
-        },
-        (error: Error) => {
-          timer.cancel();
-          fail(error);
-        },
+        (value) => command.succeeded(value),
+        (error: Error) => command.failed(error),
       );
     });
   }
@@ -162,10 +179,12 @@ export class RedisConnection implements RedisLink {
     await Promise.race([quit.catch(() => undefined), late.promise]);
     timer.cancel();
     this.client.disconnect();
+    this.#budget.close();
   }
 
   #addNode(node: Redis): void {
     this.#nodes.set(nodeKey(node), node);
+    prepareNode(node);
     node.on('ready', () => {
       this.#changed();
       if (this.trouble === null) this.#whole();
@@ -194,6 +213,7 @@ export class RedisConnection implements RedisLink {
         probe: () => this.#probe(besides(key)),
         // Of a Cluster only the one node: those on the others go on.
         reconnect: () => (this.#nodes.get(node) ?? this.client).disconnect(true),
+        failed: (error) => this.#failed(error),
         changed: () => this.#changed(),
       });
       this.#circuits.set(node, circuit);
