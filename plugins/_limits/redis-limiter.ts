@@ -31,6 +31,14 @@ const decisionOf = ([granted, waitUs, tightest, remaining, resetUs, idleUs]: Rep
   idleUs,
 });
 
+const granted = ({ decision }: Taken): Decision => decision;
+
+/** The library rejects refusals too. */
+const refused = (reason: unknown): Decision => {
+  if (reason instanceof Taken) return reason.decision;
+  throw reason;
+};
+
 /** A client that knows the script; the library's own, of another name, stays as it is. */
 const teach = (client: RedisLink['client']): Taking => {
   if (!('snowgateTake' in client)) client.defineCommand('snowgateTake', { numberOfKeys: 1, lua: TAKE });
@@ -39,6 +47,8 @@ const teach = (client: RedisLink['client']): Taking => {
 
 /** One limit in Redis; keys are given whole. */
 export class RedisLimiter extends RateLimiterRedis {
+  /** The library's `consume` without the promises for its insurance. */
+  declare _consume: (key: string, want: number, options: { least: number }) => Promise<Taken>;
   readonly #link: RedisLink;
   readonly #client: Taking;
   readonly #windows: readonly string[];
@@ -56,14 +66,8 @@ export class RedisLimiter extends RateLimiterRedis {
    * Takes `least` to `want` tokens, or none.
    * @throws Error when Redis gave no answer in time; whether it took them is then unknown
    */
-  async take(key: string, want: number, least: number): Promise<Decision> {
-    try {
-      const taken = (await this.consume(key, want, { least })) as Taken;
-      return taken.decision;
-    } catch (refused) {
-      if (refused instanceof Taken) return refused.decision;
-      throw refused;
-    }
+  take(key: string, want: number, least: number): Promise<Decision> {
+    return this._consume(key, want, { least }).then(granted, refused);
   }
 
   /** Gives tokens back that were not used. */

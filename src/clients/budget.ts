@@ -1,25 +1,26 @@
 /** The same time for every question to be answered, kept by one timer for all of them. */
 import type { Clock, Timer } from '../kernel/clock.ts';
 
+/** Asked once; embed it in whoever waits for the answer. */
 export interface Question {
-  readonly settled: boolean;
+  settled: boolean;
+  /** Monotonic; set when it is asked. */
+  dueMs: number;
   /** No answer came in time. */
   late(): void;
 }
 
-/** The questions of one turn of the event loop, which are sent together. */
-interface Batch {
-  readonly questions: Question[];
-  /** Monotonic; Infinity until they are sent. */
-  dueMs: number;
-}
+/** A timer that rings later than this was held up by a stall of our own. */
+const STALL_MS = 5;
+/** So many answered questions are forgotten at once. */
+const FORGET = 256;
 
 export class Budget {
   readonly #clock: Clock;
   readonly #timeoutMs: number;
-  /** In the order in which they are due. */
-  readonly #batches: Batch[] = [];
-  #open: Batch | null = null;
+  /** In the order in which they are due, from `#first` on. */
+  #asked: Question[] = [];
+  #first = 0;
   #timer: Timer | null = null;
 
   constructor(clock: Clock, timeoutMs: number) {
@@ -27,14 +28,10 @@ export class Budget {
     this.#timeoutMs = timeoutMs;
   }
 
-  /** The time begins when this turn of the event loop ends, and what was asked in it is sent. */
   start(question: Question): void {
-    if (this.#open === null) {
-      this.#open = { questions: [], dueMs: Number.POSITIVE_INFINITY };
-      this.#batches.push(this.#open);
-      setImmediate(() => this.#sent());
-    }
-    this.#open.questions.push(question);
+    question.dueMs = this.#clock.nowMs() + this.#timeoutMs;
+    this.#asked.push(question);
+    if (this.#timer === null) this.#arm(this.#timeoutMs);
   }
 
   close(): void {
@@ -42,16 +39,7 @@ export class Budget {
     this.#timer = null;
   }
 
-  #sent(): void {
-    this.#open!.dueMs = this.#clock.nowMs() + this.#timeoutMs;
-    this.#open = null;
-    if (this.#timer === null) this.#arm();
-  }
-
-  #arm(): void {
-    const first = this.#batches[0];
-    if (first === undefined || first === this.#open) return;
-    const delayMs = Math.max(1, first.dueMs - this.#clock.nowMs());
+  #arm(delayMs: number): void {
     this.#timer = this.#clock.after(delayMs, () => this.#expire());
   }
 
@@ -59,14 +47,32 @@ export class Budget {
     this.#timer = null;
     const nowMs = this.#clock.nowMs();
     const late: Question[] = [];
-    while (this.#batches.length > 0 && this.#batches[0]!.dueMs <= nowMs)
-      for (const question of this.#batches.shift()!.questions) if (!question.settled) late.push(question);
-    // After a stall of our own the answers may already lie in the socket: they are read before this runs.
-    if (late.length > 0) setImmediate(() => tell(late));
-    this.#arm();
+    let heldMs = 0;
+    for (; this.#first < this.#asked.length; this.#first++) {
+      const question = this.#asked[this.#first]!;
+      if (!question.settled && question.dueMs > nowMs) break;
+      if (question.settled) continue;
+      late.push(question);
+      heldMs = Math.max(heldMs, nowMs - question.dueMs);
+    }
+    this.#forget();
+    if (this.#first < this.#asked.length) this.#arm(Math.max(1, this.#asked[this.#first]!.dueMs - nowMs));
+    if (late.length > 0) this.#tell(late, heldMs);
+  }
+
+  /** What was answered meanwhile lies in the socket, and is read before the others hear that they are late. */
+  #tell(late: readonly Question[], heldMs: number): void {
+    const tell = () => {
+      for (const question of late) if (!question.settled) question.late();
+    };
+    // After a stall the question itself may just have been sent.
+    if (heldMs > STALL_MS) this.#clock.after(STALL_MS, tell);
+    else setImmediate(tell);
+  }
+
+  #forget(): void {
+    if (this.#first < this.#asked.length && this.#first < FORGET) return;
+    this.#asked = this.#asked.slice(this.#first);
+    this.#first = 0;
   }
 }
-
-const tell = (late: readonly Question[]): void => {
-  for (const question of late) if (!question.settled) question.late();
-};

@@ -36,6 +36,7 @@ const besides = (key: string): string => (key.includes('{') ? `${key}:probe` : `
 /** A command on its way. */
 class Command<T> implements Question {
   settled = false;
+  dueMs = 0;
   readonly #resolve: (value: T) => void;
   readonly #reject: (error: Error) => void;
   readonly #circuit: Circuit;
