@@ -5,11 +5,8 @@ import type { RedisLink } from 'snowgate/plugin';
 import { TAKE, windowArguments } from './take-script.ts';
 import type { Decision, Window } from './windows.ts';
 
-/** Of the script: granted, wait, tightest, remaining, reset, idle. */
-type Reply = readonly [number, number, number, number, number, number];
-
 interface Taking extends Redis {
-  snowgateTake(key: string, ...values: (string | number)[]): Promise<Reply>;
+  snowgateTake(key: string, ...values: (string | number)[]): Promise<string>;
 }
 
 /** What the library gives, and what the script said. */
@@ -22,14 +19,18 @@ class Taken extends RateLimiterRes {
   }
 }
 
-const decisionOf = ([granted, waitUs, tightest, remaining, resetUs, idleUs]: Reply): Decision => ({
-  granted,
-  waitUs,
-  tightest,
-  remaining,
-  resetUs,
-  idleUs,
-});
+/** Reads what the script gives. */
+const decisionOf = (reply: string): Decision => {
+  const [granted, waitUs, tightest, remaining, resetUs, idleUs] = reply.split(' ');
+  return {
+    granted: Number(granted),
+    waitUs: Number(waitUs),
+    tightest: Number(tightest),
+    remaining: Number(remaining),
+    resetUs: Number(resetUs),
+    idleUs: Number(idleUs),
+  };
+};
 
 const granted = ({ decision }: Taken): Decision => decision;
 
@@ -82,13 +83,13 @@ export class RedisLimiter extends RateLimiterRedis {
     _ms: number,
     _force: boolean,
     options: { least?: number },
-  ): Promise<Reply> {
+  ): Promise<string> {
     const least = options.least ?? want;
     return this.#link.within(key, this.#client.snowgateTake(key, want, least, ...this.#windows));
   }
 
   /** What the library calls to read the answer: more consumed than there are points means refused. */
-  _getRateLimiterRes(_key: string, want: number, reply: Reply): RateLimiterRes {
+  _getRateLimiterRes(_key: string, want: number, reply: string): RateLimiterRes {
     const decision = decisionOf(reply);
     const isRefused = want > 0 && decision.granted === 0;
     return new Taken(decision, isRefused ? this.points + 1 : Math.max(0, this.points - decision.remaining));

@@ -81,7 +81,14 @@ redisTest('decides as the arithmetic in memory does, for every sequence of calls
           [want, least],
         );
         const up = Math.ceil;
-        expect(reply).toEqual([granted, up(waitUs), tightest, remaining, up(resetUs), up(idleUs)]);
+        expect(String(reply).split(' ').map(Number)).toEqual([
+          granted,
+          up(waitUs),
+          tightest,
+          remaining,
+          up(resetUs),
+          up(idleUs),
+        ]);
       }
     }),
     { numRuns: 150 },
