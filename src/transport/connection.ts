@@ -1,16 +1,29 @@
-/** One connection to an endpoint: a socket of our own with an undici Client of its own on it. */
+/** One connection to an endpoint: a socket, the reader of its answers, and the call that it carries now. */
 import type { Socket } from 'node:net';
-import { Client, type Dispatcher } from 'undici';
-import { type GatewayError, gatewayError } from '../kernel/errors.ts';
+import type { GatewayError } from '../kernel/errors.ts';
 import { Alarm, type Wheel } from '../kernel/wheel.ts';
-import type { Connector, Opening } from './connector.ts';
+import type { Connector, Opening, Reader } from './connector.ts';
+import { type Reading, ResponseReader } from './response-reader.ts';
 
 /** The call that a connection carries now. */
-export interface Rider extends Dispatcher.DispatchHandler {
-  /** The connection stands; dispatch now. */
+export interface Rider extends Reading {
+  /** The connection stands; write now. */
   connected(): void;
   /** The connection never came to stand. */
   connectFailed(error: GatewayError): void;
+  /** A first byte has come; `received` follows. */
+  answering(): void;
+  /** What has come so far has been read. */
+  received(): void;
+  /** The socket takes more again. */
+  drained(): void;
+  /**
+   * The connection is of no more use.
+   * @param error null when the socket ended in order
+   */
+  broke(error: Error | null): void;
+  /** What was read is no answer, or the call's own receiver has thrown. */
+  threw(error: unknown): void;
   /** The time that was set by `connection.alarm` is over. */
   ring(): void;
   /** Ends the call with an error, wherever it is. */
@@ -29,65 +42,42 @@ export interface Keeper {
   closed(connection: Connection): void;
 }
 
-/** undici only needs an origin for its own bookkeeping: the socket and the Host field are ours. */
-const ORIGIN = 'http://upstream.invalid';
-const YEAR_MS = 2 ** 31 - 1;
-const GONE = gatewayError('GW_UPSTREAM_STALE', 'the connection was closed before the request was written');
-const ignored = () => {};
-
-export class Connection implements Opening {
+export class Connection implements Opening, Reader {
   readonly alarm: Alarm;
+  readonly socket: Socket;
   rider: Rider | null;
   /** Calls carried before the present one. */
   served = 0;
-  /** True once the socket has closed or is being closed. */
-  dead = false;
-  /** What the socket reported when it broke; null when it ended in order. */
-  broken: Error | null = null;
   /** How long it may stay idle: our time, or less if the origin said so. */
   idleMs: number;
   private readonly keeper: Keeper;
-  private readonly socket: Socket;
-  private client: Client | null = null;
-  private taken = false;
+  private readonly reader: ResponseReader;
+  private stopped = false;
+  private dead = false;
+  /** What the socket reported when it broke; null when it ended in order. */
+  private broken: Error | null = null;
 
   constructor(keeper: Keeper, rider: Rider) {
     this.keeper = keeper;
     this.rider = rider;
     this.idleMs = keeper.keepAliveMs;
+    this.reader = new ResponseReader(keeper.maxHeaderBytes);
     this.alarm = new Alarm(() => (this.rider === null ? this.destroy() : this.rider.ring()));
-    this.socket = keeper.connector.open(this);
-    // Before undici's own listeners, so that a call that it ends knows already how the socket did.
+    this.socket = keeper.connector.open(this, this);
     this.socket.on('error', (error) => {
       this.broken = error;
     });
+    this.socket.on('drain', () => this.rider?.drained());
+    this.socket.once('end', () => this.ended());
     this.socket.once('close', () => {
-      this.dead = true;
+      this.lost();
       keeper.wheel.disarm(this.alarm);
       keeper.closed(this);
     });
   }
 
   opened(): void {
-    if (this.dead) return;
-    this.client = new Client(ORIGIN, {
-      pipelining: 1,
-      allowH2: false,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      keepAliveTimeout: YEAR_MS,
-      keepAliveMaxTimeout: YEAR_MS,
-      keepAliveTimeoutThreshold: 1000,
-      maxHeaderSize: this.keeper.maxHeaderBytes,
-      connect: (_options, callback) => {
-        // undici would reconnect for a request that waits; a second socket is the keeper's decision.
-        const first = !this.taken;
-        this.taken = true;
-        // Never at once: undici would not notice that it has a socket.
-        queueMicrotask(() => (first ? callback(null, this.socket) : callback(GONE, null)));
-      },
-    });
-    this.rider?.connected();
+    if (!this.dead) this.rider?.connected();
   }
 
   openFailed(error: GatewayError): void {
@@ -98,9 +88,45 @@ export class Connection implements Opening {
     rider?.connectFailed(error);
   }
 
-  /** Hands the request to undici; what undici refuses at once, the rider hears at once. */
-  dispatch(options: Dispatcher.DispatchOptions, rider: Rider): void {
-    this.client!.dispatch(options, rider);
+  /** The rider writes its request now: what comes next is the answer. */
+  expect(rider: Rider, toHead: boolean): void {
+    this.reader.expect(rider, toHead);
+  }
+
+  receive(bytes: Buffer, end: number): boolean {
+    const rider = this.rider;
+    if (this.dead) return false;
+    if (rider === null || !this.reader.expecting) {
+      this.unasked(rider);
+      return false;
+    }
+    rider.answering();
+    try {
+      this.reader.feed(bytes, end);
+      rider.received();
+    } catch (error) {
+      rider.threw(error);
+    }
+    this.stopped = this.reader.paused;
+    return !this.stopped;
+  }
+
+  /** Holds the answer back, in the middle of a read as well. */
+  pause(): void {
+    this.reader.paused = true;
+  }
+
+  /** Lets the answer flow again. */
+  resume(): void {
+    const rider = this.rider;
+    if (rider === null || !this.reader.paused) return;
+    try {
+      this.reader.resume();
+      rider.received();
+    } catch (error) {
+      rider.threw(error);
+    }
+    this.flow();
   }
 
   /**
@@ -110,21 +136,58 @@ export class Connection implements Opening {
   release(carried: boolean): void {
     this.rider = null;
     if (carried) this.served++;
-    if (this.usable) this.keeper.released(this);
-    else this.destroy();
+    if (!this.usable) {
+      this.destroy();
+      return;
+    }
+    this.reader.paused = false;
+    this.flow();
+    this.keeper.released(this);
   }
 
   get usable(): boolean {
-    return !this.dead && !this.socket.destroyed && this.broken === null;
+    return !this.dead && !this.socket.destroyed && this.broken === null && !this.reader.surplus;
   }
 
   /** Cuts it, whatever it carries; the rider hears nothing more. */
   destroy(): void {
     this.rider = null;
+    this.reader.stop();
     this.keeper.wheel.disarm(this.alarm);
-    if (this.dead && this.client === null) return;
     this.dead = true;
-    if (this.client === null) this.socket.destroy();
-    else this.client.destroy(GONE, ignored);
+    this.socket.destroy();
+  }
+
+  /** Whatever it is that came, it must not be taken for the answer to the next request. */
+  private unasked(rider: Rider | null): void {
+    this.dead = true;
+    if (rider === null) this.destroy();
+    else rider.broke(null);
+  }
+
+  private flow(): void {
+    if (!this.stopped || this.reader.paused) return;
+    this.stopped = false;
+    this.socket.resume();
+  }
+
+  /** The origin sends nothing more: the end of an answer, of an idle connection, or of a call. */
+  private ended(): void {
+    const rider = this.rider;
+    this.dead = true;
+    if (rider === null) {
+      this.destroy();
+      return;
+    }
+    try {
+      if (!this.reader.ended()) this.lost();
+    } catch (error) {
+      rider.threw(error);
+    }
+  }
+
+  private lost(): void {
+    this.dead = true;
+    this.rider?.broke(this.broken);
   }
 }

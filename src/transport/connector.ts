@@ -1,5 +1,5 @@
 /** Opens one socket to an endpoint, plain or TLS, in a way that can be given up at any moment. */
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from 'node:net';
 import { type ConnectionOptions, connect as connectTls, createSecureContext } from 'node:tls';
 import type { GatewayError } from '../kernel/errors.ts';
 import type { EndpointSpec } from '../wire/endpoint.ts';
@@ -23,12 +23,42 @@ export interface Opening {
 }
 
 export interface Connector {
-  /** Begins to connect. To give up, mark the opening as not interested and destroy the socket. */
-  open(to: Opening): Socket;
+  /**
+   * Begins to connect. To give up, mark the opening as not interested and destroy the socket.
+   * @param reader takes the bytes instead of the socket's `data` events
+   */
+  open(to: Opening, reader?: Reader): Socket;
+}
+
+export interface Reader {
+  /**
+   * @param bytes hold the next read, of whatever connection, once this returns
+   * @param end how many of them are meant
+   * @returns false to pause the socket, which goes on by its `resume`
+   */
+  receive(bytes: Buffer, end: number): boolean;
 }
 
 const DEFAULT_TLS: UpstreamTls = { ca: null, cert: null, key: null, serverName: null, verify: true };
 const TCP_KEEP_ALIVE_MS = 60_000;
+
+/** Plain sockets all read into this, one at a time: nothing is allocated for what is only looked at. */
+const landing = Buffer.allocUnsafeSlow(65_536);
+
+const plain = (to: TcpNetConnectOpts, reader: Reader | undefined): Socket =>
+  connectTcp(
+    reader === undefined
+      ? to
+      : { ...to, onread: { buffer: landing, callback: (end: number) => reader.receive(landing, end) } },
+  );
+
+/** TLS brings buffers of its own. */
+const read = (socket: Socket, reader: Reader | undefined): Socket =>
+  reader === undefined
+    ? socket
+    : socket.on('data', (bytes: Buffer) => {
+        if (!reader.receive(bytes, bytes.length)) socket.pause();
+      });
 
 const watch = (socket: Socket, event: 'connect' | 'secureConnect', to: Opening): Socket => {
   const failed = (error: Error) => {
@@ -61,7 +91,7 @@ export function createConnector(
     keepAlive: true,
     keepAliveInitialDelay: TCP_KEEP_ALIVE_MS,
   };
-  if (spec.scheme === 'http') return { open: (to) => watch(connectTcp(tcp), 'connect', to) };
+  if (spec.scheme === 'http') return { open: (to, reader) => watch(plain(tcp, reader), 'connect', to) };
 
   const { ca, cert, key, serverName, verify } = tls ?? DEFAULT_TLS;
   const secureContext = createSecureContext({
@@ -80,12 +110,12 @@ export function createConnector(
   };
   let session: Buffer | null = null;
   return {
-    open(to) {
+    open(to, reader) {
       const socket = connectTls(session === null ? base : { ...base, session });
       socket.on('session', (fresh: Buffer) => {
         session = fresh;
       });
-      return watch(socket, 'secureConnect', to);
+      return watch(read(socket, reader), 'secureConnect', to);
     },
   };
 }

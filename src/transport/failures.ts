@@ -1,4 +1,4 @@
-/** Turns what sockets, TLS and undici report into the gateway's own codes. */
+/** Turns what sockets, TLS and parsers report into the gateway's own codes. */
 
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
@@ -36,23 +36,12 @@ export function connectFailure(error: unknown, socket: Socket): GatewayError {
   return gatewayError('GW_CONNECT_REFUSED', detail, error);
 }
 
-/** True when undici refused the request itself, before a byte was sent. */
-export function refusedArgument(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED';
-}
-
-/** What undici says of an interim answer or an upgrade that nobody asked for. */
-const UNASKED = new Set(['bad response', 'bad upgrade']);
-
-const isNonsense = (error: unknown, code: string, headed: boolean): boolean => {
-  if (!(error instanceof Error)) return false;
-  // undici reports two different lengths as a wrong length.
-  if (code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') return !headed;
+/** node:http, which upgrades go through, says that a head is too large or no HTTP. */
+const parserFailure = (code: string, detail: string, error: unknown): GatewayError | null => {
+  if (code === 'HPE_HEADER_OVERFLOW') return gatewayError('GW_UPSTREAM_HEADERS', detail, error);
   // Nothing left to parse: the bytes were right, only too few.
-  if (error.name === 'HTTPParserError') return !('data' in error && error.data === '');
-  if (code === 'HPE_INVALID_EOF_STATE') return false;
-  return code.startsWith('HPE_') || UNASKED.has(error.message);
+  if (!code.startsWith('HPE_') || code === 'HPE_INVALID_EOF_STATE') return null;
+  return gatewayError('GW_UPSTREAM_PROTOCOL', detail, error);
 };
 
 /** Where a request stood when its connection broke. */
@@ -65,20 +54,19 @@ export interface Standing {
   readonly headed: boolean;
 }
 
-/** An exception of our own code, which undici hands back as if the connection had broken. */
-const isOurs = (error: unknown, code: string): boolean =>
-  code === 'ERR_ASSERTION' || (code === '' && !(error instanceof Error && error.name === 'HTTPParserError'));
-
-/** The verdict on a request whose connection broke or spoke nonsense after the request was written. */
+/**
+ * The verdict on a request whose connection broke or spoke nonsense after the request was written.
+ * @param error as the socket reported it, or thrown while the answer was read; null when the socket ended in order
+ */
 export function requestFailure(error: unknown, at: Standing): GatewayError {
-  const code = errorCode(error);
-  const detail = code === '' ? text(error) : `${code} ${text(error)}`;
   if (error instanceof GatewayError) return error;
-  if (isOurs(error, code)) return gatewayError('GW_INTERNAL', detail, error);
-  if (code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'HPE_HEADER_OVERFLOW') {
-    return gatewayError('GW_UPSTREAM_HEADERS', detail, error);
-  }
-  if (isNonsense(error, code, at.headed)) return gatewayError('GW_UPSTREAM_PROTOCOL', detail, error);
+  const code = errorCode(error);
+  const detail =
+    error === null ? 'the connection ended' : code === '' ? text(error) : `${code} ${text(error)}`;
+  // An exception of our own code, not an error of the connection.
+  if (error !== null && code === '') return gatewayError('GW_INTERNAL', detail, error);
+  const nonsense = parserFailure(code, detail, error);
+  if (nonsense !== null) return nonsense;
   if (at.headed) return gatewayError('GW_UPSTREAM_CUT', detail, error);
   if (at.answered) return gatewayError('GW_UPSTREAM_RESET', detail, error);
   if (at.reused) return gatewayError('GW_UPSTREAM_STALE', detail, error);

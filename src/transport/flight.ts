@@ -1,15 +1,12 @@
-/** One HTTP/1.1 call on its way: what undici calls back, the response body and the handle to cancel, in one object. */
-
-import type { Readable } from 'node:stream';
-import type { Dispatcher } from 'undici';
+/** One HTTP/1.1 call on its way: what its connection tells, the response body and the handle to cancel, in one object. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Body, Sink } from '../wire/body.ts';
+import type { Fields } from '../wire/fields.ts';
 import type { Call, Flight, Receiver } from '../wire/transport.ts';
 import type { Connection, Rider } from './connection.ts';
-import { refusedArgument, requestFailure } from './failures.ts';
+import { requestFailure } from './failures.ts';
 import { armSooner, type Time } from './patience.ts';
-import { requestFields, unfitRequest } from './request-fields.ts';
-import { responseFields, responseTrailers } from './response-fields.ts';
+import type { ParsedHead } from './response-head.ts';
 import { type Sender, Upload } from './upload.ts';
 
 /** Where calls get their connections. */
@@ -24,31 +21,38 @@ type Stage = 'waiting' | 'connecting' | 'sending' | 'receiving' | 'over';
 
 const NO_BODY: Body = { length: 0, read: (into) => into.end(null), cancel: () => {} };
 
+const beginUpload = (upload: Upload) => upload.begin();
+const writeOn = (flight: HttpFlight, connection: Connection) => flight.write(connection);
+
 export class HttpFlight implements Flight, Body, Rider, Sender {
   readonly call: Call;
   /** Of the response body; null when only its end will tell. */
   length: number | null = null;
   private readonly desk: Desk;
   private readonly to: Receiver;
+  private readonly text: string;
   private stage: Stage = 'waiting';
   private connection: Connection | null = null;
   private upload: Upload | null = null;
-  /** undici has written the head: the upstream may act from now on. */
+  /** The upstream may act from now on. */
   private written = false;
   private answered = false;
-  private headed = false;
+  private headSeen = false;
+  /** The alarm watches for silence. */
+  private idling = false;
   private reusable = true;
   private sink: Sink | null = null;
   private paused = false;
-  private resumeParser: (() => void) | null = null;
   private lateFailure: GatewayError | null = null;
   private movedMs = 0;
   private byDeadline = false;
 
-  constructor(desk: Desk, call: Call, to: Receiver) {
+  /** @param text the head as it is written */
+  constructor(desk: Desk, call: Call, to: Receiver, text: string) {
     this.desk = desk;
     this.call = call;
     this.to = to;
+    this.text = text;
   }
 
   // What the desk says.
@@ -68,24 +72,33 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
   }
 
   connected(): void {
-    const { call, connection } = this;
+    const connection = this.connection!;
     this.stage = 'sending';
-    const head = call.head;
-    const body = call.body !== null && call.body.length !== 0 ? new Upload(this, call.body) : null;
-    this.upload = body;
-    this.arm(0);
-    connection!.dispatch(
-      {
-        path: head.query === '' ? head.path : head.path + head.query,
-        method: head.method as Dispatcher.HttpMethod,
-        headers: requestFields(head, call.body) as string[],
-        body: body as unknown as Readable | null,
-        // Keep the connection after HEAD and after bodies on unusual methods.
-        reset: false,
-        blocking: false,
-      },
-      this,
-    );
+    if (this.hasBody) this.arm(0);
+    // What cannot be sent twice is worth one more look at a connection that was idle: the loop reads what has come on
+    // it, a close or bytes that nobody asked for, before anything is written.
+    if (this.hasBody && connection.served > 0) setImmediate(writeOn, this, connection);
+    else this.write(connection);
+  }
+
+  /** Writes the request, unless it has been taken elsewhere meanwhile. */
+  write(connection: Connection): void {
+    if (this.connection !== connection || this.written) return;
+    const { head, body } = this.call;
+    const { socket } = connection;
+    this.written = true;
+    connection.expect(this, head.method === 'HEAD');
+    if (!this.hasBody) {
+      socket.write(this.text, 'latin1');
+      this.uploadSent();
+      return;
+    }
+    const upload = new Upload(this, socket, body!);
+    this.upload = upload;
+    socket.cork();
+    socket.write(this.text, 'latin1');
+    // Not at once: nobody is told of a body that breaks before `send` has returned.
+    process.nextTick(beginUpload, upload);
   }
 
   connectFailed(error: GatewayError): void {
@@ -116,77 +129,68 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
     if (this.stage === 'sending') this.arm(held ? this.call.timeouts.firstByteMs : 0);
   }
 
+  uploadSent(): void {
+    if (this.stage === 'sending') this.arm(this.call.timeouts.firstByteMs);
+  }
+
   uploadFailed(error: GatewayError): void {
     this.lose(error);
   }
 
-  // What undici says.
+  // What the connection says.
 
-  onConnect(): void {
-    this.written = true;
+  drained(): void {
+    this.upload?.drained();
   }
 
-  onRequestSent(): void {
-    if (this.stage === 'sending') this.arm(this.call.timeouts.firstByteMs);
-  }
-
-  onResponseStarted(): void {
+  answering(): void {
     this.answered = true;
   }
 
-  onHeaders(status: number, raw: Buffer[], resume: () => void): boolean {
-    if (this.stage === 'over') return true;
-    const head = responseFields(raw);
-    if (head.problem !== null) {
-      this.lose(gatewayError('GW_UPSTREAM_PROTOCOL', head.problem));
-      return true;
-    }
-    if (status < 200) {
-      this.to.inform(status, head.fields);
-      return true;
-    }
-    this.headed = true;
+  informed(head: ParsedHead): void {
+    this.to.inform(head.status, head.fields);
+  }
+
+  headed(head: ParsedHead, length: number | null): void {
+    this.headSeen = true;
     this.stage = 'receiving';
-    if (head.connection.includes('close')) this.reusable = false;
+    if (head.isOld || head.connection.includes('close')) this.reusable = false;
     this.noteKeepAlive(head.keepAliveSeconds);
-    const size = head.fields['content-length'];
-    const empty = status === 204 || status === 304 || size === '0' || this.call.head.method === 'HEAD';
-    if (empty) {
-      this.to.head({ status, fields: head.fields }, NO_BODY);
-      return true;
-    }
-    this.length = typeof size === 'string' ? Number(size) : null;
-    this.resumeParser = resume;
-    this.paused = true;
-    this.to.head({ status, fields: head.fields }, this);
-    this.movedMs = this.desk.clock.nowMs();
-    if (!this.over) this.armIdle(this.call.timeouts.idleMs);
-    return !this.paused;
-  }
-
-  onData(chunk: Buffer): boolean {
-    if (this.sink === null) return true;
-    this.movedMs = this.desk.clock.nowMs();
-    if (this.sink.write(chunk)) return true;
-    this.paused = true;
-    const unpause = () => this.unpause();
-    this.sink.ready ??= unpause;
-    return false;
-  }
-
-  onComplete(rawTrailers: string[] | null): void {
-    if (this.stage === 'over') return;
-    const connection = this.connection!;
-    if (connection.broken !== null && this.length === null) {
-      // undici takes a reset for the end of a body that only the close delimits.
-      this.onError(connection.broken);
+    const answer = { status: head.status, fields: head.fields };
+    if (length === 0) {
+      this.to.head(answer, NO_BODY);
       return;
     }
+    this.length = length;
+    this.paused = true;
+    this.connection!.pause();
+    this.to.head(answer, this);
+  }
+
+  data(piece: Uint8Array): void {
+    if (this.sink!.write(piece) || this.stage === 'over') return;
+    this.paused = true;
+    this.connection!.pause();
+    const unpause = () => this.unpause();
+    this.sink!.ready ??= unpause;
+  }
+
+  received(): void {
+    if (this.stage !== 'receiving') return;
+    // Most answers are whole within one read, and are spared the clock.
+    this.movedMs = this.desk.clock.nowMs();
+    if (this.idling) return;
+    this.idling = true;
+    this.armIdle(this.call.timeouts.idleMs);
+  }
+
+  completed(trailers: Fields | null): void {
+    const connection = this.connection!;
     const sink = this.sink;
     const upload = this.upload;
     this.leave();
     if (upload !== null && !upload.complete) {
-      // An early answer: undici closes the connection by itself.
+      // An early answer: the rest of the request would have to be sent before another one could.
       connection.destroy();
       upload.stop(gatewayError('GW_UPSTREAM_RESET', 'answered before the request body was sent'));
     } else if (this.reusable) {
@@ -194,22 +198,13 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
     } else {
       connection.destroy();
     }
-    sink?.end(responseTrailers(rawTrailers));
+    sink?.end(trailers);
   }
 
-  onError(error: Error): void {
+  broke(error: Error | null): void {
     if (this.stage === 'over') return;
-    if (refusedArgument(error)) {
-      // Nothing was queued, so the connection is as good as before; nobody is told before `send` returned.
-      const connection = this.connection!;
-      this.connection = null;
-      connection.release(false);
-      this.failSoon(unfitRequest(this.call.head) ?? gatewayError('GW_INTERNAL', error.message, error));
-      return;
-    }
     const connection = this.connection!;
-    const reused = connection.served > 0;
-    if (!this.written && reused) {
+    if (!this.written && connection.served > 0) {
       // The idle connection closed before anything was written: any other one will do.
       connection.destroy();
       this.connection = null;
@@ -217,8 +212,13 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
       this.desk.seat(this);
       return;
     }
-    const { answered, headed } = this;
-    this.lose(requestFailure(connection.broken ?? error, { reused, answered, headed }));
+    this.fail(error);
+  }
+
+  threw(error: unknown): void {
+    // Nobody is left to be told of a fault of ours behind the end but the log.
+    if (this.stage === 'over') throw error;
+    this.fail(error);
   }
 
   // What the receiver says.
@@ -249,13 +249,18 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
     const sink = this.sink;
     this.abandon();
     this.upload?.stop(error);
-    if (!this.headed) this.to.fail(error);
+    if (!this.headSeen) this.to.fail(error);
     else if (sink !== null) sink.fail(error);
     else this.lateFailure = error;
   }
 
-  private get over(): boolean {
-    return this.stage === 'over';
+  private fail(error: unknown): void {
+    const reused = this.connection!.served > 0;
+    this.lose(requestFailure(error, { reused, answered: this.answered, headed: this.headSeen }));
+  }
+
+  private get hasBody(): boolean {
+    return this.call.body !== null && this.call.body.length !== 0;
   }
 
   /** Cuts whatever is under way. */
@@ -269,16 +274,13 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
     this.stage = 'over';
     this.connection = null;
     this.sink = null;
-    this.resumeParser = null;
     this.desk.left();
   }
 
   private unpause(): void {
-    if (!this.paused || this.resumeParser === null) return;
+    if (!this.paused || this.stage === 'over') return;
     this.paused = false;
-    this.movedMs = this.desk.clock.nowMs();
-    // Not at once: undici's parsers cannot be entered from one another's callbacks.
-    queueMicrotask(this.resumeParser);
+    this.connection!.resume();
   }
 
   private noteKeepAlive(seconds: number | null): void {

@@ -7,7 +7,7 @@ import type { Call, Flight, Receiver, Transport } from '../wire/transport.ts';
 import { Connection, type Keeper } from './connection.ts';
 import type { Connector, UpstreamTls } from './connector.ts';
 import { type Desk, HttpFlight } from './flight.ts';
-import { unfitRequest, unfitRequestLine } from './request-fields.ts';
+import { requestText } from './request-text.ts';
 
 export interface EndpointTransportOptions {
   readonly spec: EndpointSpec;
@@ -51,9 +51,11 @@ export class EndpointPool implements Transport, Keeper, Desk {
   }
 
   send(call: Call, to: Receiver): Flight {
-    const flight = new HttpFlight(this, call, to);
+    const text = requestText(call.head, call.body);
+    const flight = new HttpFlight(this, call, to, typeof text === 'string' ? text : '');
     this.flights++;
     if (this.closing !== null) flight.failSoon(gatewayError('GW_STOPPING', 'the endpoint is being closed'));
+    else if (typeof text !== 'string') flight.failSoon(text);
     else if (call.deadlineMs <= this.clock.nowMs())
       flight.failSoon(gatewayError('GW_TIMEOUT', 'before sending'));
     else this.seat(flight);
@@ -61,20 +63,9 @@ export class EndpointPool implements Transport, Keeper, Desk {
   }
 
   seat(flight: HttpFlight): void {
-    const badLine = unfitRequestLine(flight.call.head);
-    if (badLine !== null) {
-      flight.failSoon(badLine);
-      return;
-    }
     const connection = this.takeIdle();
-    if (connection !== null) {
-      // undici checks the fields that it sends; only where a connection must be made are the checks worth repeating.
-      flight.board(connection);
-      return;
-    }
-    const unfit = unfitRequest(flight.call.head);
-    if (unfit !== null) flight.failSoon(unfit);
-    else this.openFor(flight);
+    if (connection === null) this.openFor(flight);
+    else flight.board(connection);
   }
 
   left(): void {

@@ -9,7 +9,7 @@ import type { Call, Flight } from '../wire/transport.ts';
 import type { Tunnel, TunnelReceiver } from '../wire/tunnel.ts';
 import type { Connector } from './connector.ts';
 import type { EndpointTransportOptions } from './pool.ts';
-import { unfitRequest, upgradeFields } from './request-fields.ts';
+import { unfitUpgrade, upgradeFields } from './request-text.ts';
 import type { TunnelEnd } from './tunnel-end.ts';
 import { type TunnelDesk, TunnelFlight } from './tunnel-flight.ts';
 
@@ -53,7 +53,7 @@ export class Tunnels implements Tunnel, TunnelDesk {
   connect(call: Call, to: TunnelReceiver): Flight {
     const unfit = this.stopping
       ? gatewayError('GW_STOPPING', 'the endpoint is being closed')
-      : unfitUpgrade(call);
+      : unfitCall(call);
     if (unfit !== null) {
       const refusal = { over: false };
       queueMicrotask(() => {
@@ -115,7 +115,7 @@ export class Tunnels implements Tunnel, TunnelDesk {
   }
 }
 
-const unfitUpgrade = (call: Call) => {
+const unfitCall = (call: Call) => {
   if (call.head.method !== 'GET') return gatewayError('GW_UPGRADE_REFUSED', 'a WebSocket handshake is a GET');
-  return unfitRequest(call.head);
+  return unfitUpgrade(call.head);
 };

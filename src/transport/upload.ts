@@ -1,84 +1,72 @@
-/** A request body as undici reads it: the least that it takes for a stream, without a stream's buffers. */
-import { EventEmitter } from 'node:events';
+/** A request body on its way into the socket, framed as its head said. */
+import type { Socket } from 'node:net';
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Body, Sink } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
+import { trailerText } from './request-text.ts';
 
 /** Who sends the request that the body belongs to. */
 export interface Sender {
-  /** A chunk went out. */
+  /** A piece went out. */
   uploadMoved(): void;
   /** The upstream takes nothing more for now, or again. */
   uploadHeld(held: boolean): void;
+  /** The last byte has been written. */
+  uploadSent(): void;
   /** The body broke before its end. */
   uploadFailed(error: GatewayError): void;
 }
 
-const ended = { autoDestroy: true };
-
-const begin = (upload: Upload) => upload.begin();
-
-/**
- * undici calls a thing with `pipe` and `on` a stream and drives it by `data`, `end`, `error`, `close`, `pause` and
- * `resume`. Chunks go straight through: the socket buffers, nobody else.
- */
-export class Upload extends EventEmitter implements Sink {
+/** Pieces go straight through: the socket buffers, nobody else. */
+export class Upload implements Sink {
   ready: (() => void) | null = null;
-  destroyed = false;
-  /** Tells undici not to watch for our end: there is nothing to destroy. */
-  readonly _readableState = ended;
   private readonly sender: Sender;
+  private readonly socket: Socket;
   private readonly body: Body;
   private left: number;
   private begun = false;
   private over = false;
   private held = false;
 
-  constructor(sender: Sender, body: Body) {
-    super();
+  constructor(sender: Sender, socket: Socket, body: Body) {
     this.sender = sender;
+    this.socket = socket;
     this.body = body;
     this.left = body.length ?? Number.POSITIVE_INFINITY;
   }
 
-  /** Here only to be known as a stream. */
-  pipe(): never {
-    throw new Error('an upload is read by events only');
-  }
-
-  /** True once the last byte has been given to undici. */
+  /** True once the last byte has been given to the socket. */
   get complete(): boolean {
     return this.over;
   }
 
-  resume(): void {
-    if (!this.begun) {
-      this.begun = true;
-      // Not at once: undici attaches its last listeners after this call and would never take them off.
-      process.nextTick(begin, this);
-    } else if (this.held) {
-      this.held = false;
-      this.sender.uploadHeld(false);
-      this.ready?.();
-    }
-  }
-
+  /** Starts the flow; the head, which waits in the socket, leaves together with what is there at once. */
   begin(): void {
-    if (!this.over && !this.destroyed) this.body.read(this);
+    if (!this.over) {
+      this.begun = true;
+      this.body.read(this);
+    }
+    this.socket.uncork();
   }
 
-  pause(): void {
-    this.held = true;
+  /** The socket takes more again. */
+  drained(): void {
+    if (!this.held) return;
+    this.held = false;
+    if (this.over) return;
+    this.sender.uploadHeld(false);
+    this.ready?.();
   }
 
   write(chunk: Uint8Array): boolean {
-    if (this.over || this.destroyed) return false;
+    if (this.over) return false;
+    if (chunk.byteLength === 0) return !this.held;
     this.left -= chunk.byteLength;
     if (this.left < 0) {
       this.refuse('the request body is longer than was said');
       return false;
     }
-    this.emit('data', chunk);
+    this.put(chunk);
     this.sender.uploadMoved();
     // With a known length the last byte is the end; waiting for `end` could cost the connection its reuse.
     if (this.left === 0) this.finish();
@@ -86,17 +74,18 @@ export class Upload extends EventEmitter implements Sink {
     return !this.held;
   }
 
-  end(_trailers: Fields | null): void {
-    if (this.over || this.destroyed) return;
-    if (this.left !== Number.POSITIVE_INFINITY && this.left > 0) {
+  end(trailers: Fields | null): void {
+    if (this.over) return;
+    if (this.body.length !== null) {
       this.refuse('the request body is shorter than was said');
       return;
     }
+    this.socket.write(`0\r\n${trailerText(trailers)}\r\n`, 'latin1');
     this.finish();
   }
 
   fail(error: GatewayError): void {
-    if (this.over || this.destroyed) return;
+    if (this.over) return;
     this.over = true;
     this.sender.uploadFailed(error);
   }
@@ -108,13 +97,18 @@ export class Upload extends EventEmitter implements Sink {
     if (this.begun) this.body.cancel(why);
   }
 
-  /** Called by undici when it is done with the body, one way or the other. */
-  destroy(error?: Error): void {
-    if (this.destroyed) return;
-    this.destroyed = true;
-    if (this.over) return;
-    if (error !== undefined && this.listenerCount('error') > 0) this.emit('error', error);
-    this.emit('close');
+  private put(chunk: Uint8Array): void {
+    const { socket } = this;
+    if (this.body.length === null) {
+      socket.cork();
+      socket.write(`${chunk.byteLength.toString(16)}\r\n`, 'latin1');
+      socket.write(chunk);
+      socket.write('\r\n', 'latin1');
+      socket.uncork();
+    } else {
+      socket.write(chunk);
+    }
+    this.held = socket.writableNeedDrain;
   }
 
   private refuse(detail: string): void {
@@ -125,6 +119,6 @@ export class Upload extends EventEmitter implements Sink {
 
   private finish(): void {
     this.over = true;
-    this.emit('end');
+    this.sender.uploadSent();
   }
 }

@@ -10,12 +10,12 @@ import {
   type RawOrigin,
   refusingSpec,
 } from '../kit/origin.ts';
-import { ask, begin, HandBody, leftError, textBody, until } from '../kit/origin-calls.ts';
+import { ask, begin, fieldsOf, HandBody, leftError, textBody, until } from '../kit/origin-calls.ts';
 import { testTransport } from '../kit/origin-transport.ts';
 
 /** Another transport is held to the suite by a line here. */
 const factories: [string, (spec: EndpointSpec) => Transport][] = [
-  ['http/1.1 by undici', (spec) => testTransport(spec)],
+  ['http/1.1', (spec) => testTransport(spec)],
 ];
 
 const OK = 'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok';
@@ -123,6 +123,25 @@ describe.each(factories)('%s', (_name, createTransport) => {
     }
   });
 
+  test('trailers of a request follow its last chunk, without those that cannot stand there', async () => {
+    let sent = '';
+    const { transport } = await served(({ socket, rest }) => {
+      const take = (bytes: Buffer) => {
+        sent += bytes;
+        if (sent.endsWith('\r\n\r\n')) socket.write(OK);
+      };
+      take(rest);
+      socket.on('data', take);
+    });
+    const body = new HandBody();
+    const { heard } = begin(transport, { method: 'POST', body });
+    const sink = await body.sink;
+    sink.write(Buffer.from('abc'));
+    sink.end(fieldsOf({ 'x-sum': '3', 'x-bad': 'a\r\nb: c', 'content-length': '9' }));
+    expect((await heard.done).text).toBe('ok');
+    expect(sent).toBe('3\r\nabc\r\n0\r\nx-sum: 3\r\n\r\n');
+  });
+
   test('an empty body is no body', async () => {
     const { origin, transport } = await served(({ socket }) => socket.write(OK));
     expect((await ask(transport, { method: 'POST', body: textBody('') })).text).toBe('ok');
@@ -170,6 +189,11 @@ describe.each(factories)('%s', (_name, createTransport) => {
     );
     const heard = await ask(transport);
     expect([heard.informed, heard.text]).toEqual([[103, 102], 'ok']);
+  });
+
+  test('a 100 that nobody asked for is passed over', async () => {
+    const heard = await ask(await fixed(`HTTP/1.1 100 Continue\r\n\r\n${OK}`));
+    expect([heard.informed, heard.text]).toEqual([[], 'ok']);
   });
 
   test('a connection is used again', async () => {
@@ -285,7 +309,7 @@ describe.each(factories)('%s', (_name, createTransport) => {
       'HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n',
       'GW_UPSTREAM_PROTOCOL',
     ],
-    ['an unasked 100', `HTTP/1.1 100 Continue\r\n\r\n${OK}`, 'GW_UPSTREAM_PROTOCOL'],
+    ['interim answers without end', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(40), 'GW_UPSTREAM_PROTOCOL'],
     ['a huge head', `HTTP/1.1 200 OK\r\nx-big: ${'x'.repeat(40_000)}\r\n\r\n`, 'GW_UPSTREAM_HEADERS'],
     [
       'too many lines',

@@ -19,8 +19,6 @@ test.each([
   expect([error.code, error.detail.startsWith(code)]).toEqual([expected, true]);
 });
 
-const parser = (data: string) => Object.assign(new Error('no match'), { name: 'HTTPParserError', data });
-
 test.each([
   ['a reset on a fresh connection', coded('ECONNRESET'), false, false, false, 'GW_UPSTREAM_RESET'],
   ['a reset on a reused connection', coded('ECONNRESET'), true, false, false, 'GW_UPSTREAM_STALE'],
@@ -34,12 +32,11 @@ test.each([
     false,
     'GW_TLS',
   ],
-  ['a large head', coded('UND_ERR_HEADERS_OVERFLOW'), false, true, false, 'GW_UPSTREAM_HEADERS'],
-  ['bytes that are no HTTP', parser('SSH'), false, true, false, 'GW_UPSTREAM_PROTOCOL'],
-  ['a body that is malformed', parser('zz'), false, true, true, 'GW_UPSTREAM_PROTOCOL'],
-  ['a body that is too short', parser(''), false, true, true, 'GW_UPSTREAM_CUT'],
-  ['two lengths', coded('UND_ERR_RES_CONTENT_LENGTH_MISMATCH'), false, true, false, 'GW_UPSTREAM_PROTOCOL'],
-  ['a wrong length', coded('UND_ERR_RES_CONTENT_LENGTH_MISMATCH'), false, true, true, 'GW_UPSTREAM_CUT'],
+  ['an orderly end after the head', null, false, true, true, 'GW_UPSTREAM_CUT'],
+  ['an orderly end on a reused connection', null, true, false, false, 'GW_UPSTREAM_STALE'],
+  ['a large head of an upgrade', coded('HPE_HEADER_OVERFLOW'), false, true, false, 'GW_UPSTREAM_HEADERS'],
+  ['an upgrade that is no HTTP', coded('HPE_INVALID_CONSTANT'), false, true, false, 'GW_UPSTREAM_PROTOCOL'],
+  ['an upgrade that is too short', coded('HPE_INVALID_EOF_STATE'), false, true, false, 'GW_UPSTREAM_RESET'],
   ['something that is no error', 'text', false, false, false, 'GW_INTERNAL'],
   ['an exception of our own', new TypeError('x is undefined'), true, true, true, 'GW_INTERNAL'],
   [

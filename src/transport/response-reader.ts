@@ -1,0 +1,233 @@
+/** Reads the answers on one connection: where heads, bodies, chunks and trailers begin and end. */
+import { gatewayError } from '../kernel/errors.ts';
+import type { Fields } from '../wire/fields.ts';
+import { ResponseFields } from './response-fields.ts';
+import { bodyLength, mayBecomeHead, type ParsedHead, parseHead, readLines } from './response-head.ts';
+
+/** Who is told what was read; each call may pause or stop the reader. */
+export interface Reading {
+  informed(head: ParsedHead): void;
+  /** @param length of the body; 0 when there is none, null when only its end will tell */
+  headed(head: ParsedHead, length: number | null): void;
+  /** A piece of the body, the receiver's to keep. */
+  data(piece: Uint8Array): void;
+  /** The answer is over and whole. */
+  completed(trailers: Fields | null): void;
+}
+
+/** What the next byte belongs to. */
+type State = 'nothing' | 'head' | 'sized' | 'to-close' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailers';
+
+/** Of a chunk's size and its extensions, which nobody reads. */
+const MAX_CHUNK_LINE = 256;
+const CHUNK_LINE = /^([0-9a-f]{1,12})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?$/i;
+const MAX_INTERIM = 32;
+/** More bytes are needed to go on. */
+const WAIT = -1;
+
+export class ResponseReader {
+  paused = false;
+  /** Bytes came that no call had asked for. */
+  surplus = false;
+  private readonly maxHeadBytes: number;
+  private state: State = 'nothing';
+  private to: Reading | null = null;
+  private toHead = false;
+  private interim = 0;
+  /** Bytes that are still to come of a sized body or of a chunk. */
+  private left = 0;
+  /** What could not be read yet. */
+  private rest: Buffer | null = null;
+  private feeding = false;
+
+  constructor(maxHeadBytes: number) {
+    this.maxHeadBytes = maxHeadBytes;
+  }
+
+  /** False where whatever comes was not asked for. */
+  get expecting(): boolean {
+    return this.to !== null;
+  }
+
+  /**
+   * A request leaves: the next bytes are the answer to it.
+   * @param toHead the method is HEAD
+   */
+  expect(to: Reading, toHead: boolean): void {
+    this.to = to;
+    this.toHead = toHead;
+    this.interim = 0;
+    this.state = 'head';
+  }
+
+  /** Reads nothing more. */
+  stop(): void {
+    this.to = null;
+    this.state = 'nothing';
+    this.rest = null;
+  }
+
+  /**
+   * Reads as far as it goes; nothing of `bytes` is kept.
+   * @throws GatewayError GW_UPSTREAM_PROTOCOL, GW_UPSTREAM_HEADERS, and whatever the listener throws
+   */
+  feed(bytes: Buffer, end: number): void {
+    if (this.rest !== null) {
+      const whole = Buffer.concat([this.rest, bytes.subarray(0, end)]);
+      this.rest = null;
+      this.run(whole, whole.length);
+    } else {
+      this.run(bytes, end);
+    }
+  }
+
+  /**
+   * Goes on after a pause.
+   * @throws as `feed` does
+   */
+  resume(): void {
+    this.paused = false;
+    const { rest } = this;
+    if (this.feeding || rest === null) return;
+    this.rest = null;
+    this.run(rest, rest.length);
+  }
+
+  /**
+   * The origin sends nothing more.
+   * @returns false when something is missing
+   */
+  ended(): boolean {
+    if (this.state !== 'to-close' || this.rest !== null) return false;
+    this.complete(null, false);
+    return true;
+  }
+
+  private run(bytes: Buffer, end: number): void {
+    let at = 0;
+    this.feeding = true;
+    try {
+      while (at < end && !this.paused && this.state !== 'nothing') {
+        const next = this.step(bytes, at, end);
+        if (next === WAIT) break;
+        at = next;
+      }
+    } finally {
+      this.feeding = false;
+    }
+    if (at === end) return;
+    if (this.state === 'nothing') this.surplus = true;
+    else this.rest = Buffer.from(bytes.subarray(at, end));
+  }
+
+  /** Reads one element. */
+  private step(bytes: Buffer, at: number, end: number): number {
+    switch (this.state) {
+      case 'head':
+        return this.head(bytes, at, end);
+      case 'chunk-size':
+        return this.chunkSize(bytes, at, end);
+      case 'chunk-end':
+        return this.chunkEnd(bytes, at, end);
+      case 'trailers':
+        return this.trailers(bytes, at, end);
+      default:
+        return this.body(bytes, at, end);
+    }
+  }
+
+  private head(bytes: Buffer, at: number, end: number): number {
+    const text = bytes.toString('latin1', at, Math.min(end, at + this.maxHeadBytes));
+    const length = text.indexOf('\r\n\r\n');
+    if (length < 0) {
+      if (!mayBecomeHead(text)) throw gatewayError('GW_UPSTREAM_PROTOCOL', 'the answer is no HTTP/1');
+      if (text.length >= this.maxHeadBytes)
+        throw gatewayError('GW_UPSTREAM_HEADERS', `${this.maxHeadBytes} bytes`);
+      return WAIT;
+    }
+    const head = parseHead(text.slice(0, length));
+    const next = at + length + 4;
+    if (head.status < 200) this.interimHead(head);
+    else this.finalHead(head, next < end);
+    return next;
+  }
+
+  private interimHead(head: ParsedHead): void {
+    if (head.status === 101) throw gatewayError('GW_UPSTREAM_PROTOCOL', 'an upgrade that nobody asked for');
+    if (++this.interim > MAX_INTERIM) throw gatewayError('GW_UPSTREAM_PROTOCOL', 'too many interim answers');
+    // We never ask for a 100, and the client who asked has had ours.
+    if (head.status !== 100) this.to!.informed(head);
+  }
+
+  private finalHead(head: ParsedHead, more: boolean): void {
+    const length = bodyLength(head, this.toHead);
+    if (length !== null) this.state = 'sized';
+    else this.state = head.coding === '' ? 'to-close' : 'chunk-size';
+    this.left = length ?? Number.POSITIVE_INFINITY;
+    this.to!.headed(head, length);
+    if (length === 0) this.complete(null, more);
+  }
+
+  /** A piece of a sized body, of a chunk, or of what the close ends. */
+  private body(bytes: Buffer, at: number, end: number): number {
+    const next = Math.min(end, at + this.left);
+    this.left -= next - at;
+    // The receiver may keep it, and the bytes are overwritten by the next read of any connection.
+    const piece = Buffer.allocUnsafe(next - at);
+    bytes.copy(piece, 0, at, next);
+    this.to!.data(piece);
+    if (this.left > 0) return next;
+    if (this.state === 'chunk') this.state = 'chunk-end';
+    else if (this.state === 'sized') this.complete(null, next < end);
+    return next;
+  }
+
+  private chunkSize(bytes: Buffer, at: number, end: number): number {
+    const text = bytes.toString('latin1', at, Math.min(end, at + MAX_CHUNK_LINE));
+    const length = text.indexOf('\r\n');
+    if (length < 0 && text.length < MAX_CHUNK_LINE) return WAIT;
+    const line = length < 0 ? null : CHUNK_LINE.exec(text.slice(0, length));
+    if (line === null) throw gatewayError('GW_UPSTREAM_PROTOCOL', 'malformed size of a chunk');
+    this.left = Number.parseInt(line[1]!, 16);
+    this.state = this.left === 0 ? 'trailers' : 'chunk';
+    return at + length + 2;
+  }
+
+  private chunkEnd(bytes: Buffer, at: number, end: number): number {
+    if (end - at < 2) return WAIT;
+    if (bytes[at] !== 13 || bytes[at + 1] !== 10)
+      throw gatewayError('GW_UPSTREAM_PROTOCOL', 'a chunk is longer than its size');
+    this.state = 'chunk-size';
+    return at + 2;
+  }
+
+  private trailers(bytes: Buffer, at: number, end: number): number {
+    const text = bytes.toString('latin1', at, Math.min(end, at + this.maxHeadBytes));
+    if (text.startsWith('\r\n')) {
+      this.complete(null, at + 2 < end);
+      return at + 2;
+    }
+    const length = text.indexOf('\r\n\r\n');
+    if (length < 0) {
+      if (text.length >= this.maxHeadBytes)
+        throw gatewayError('GW_UPSTREAM_HEADERS', `trailers of ${this.maxHeadBytes} bytes`);
+      return WAIT;
+    }
+    const trailers = new ResponseFields();
+    readLines(text.slice(0, length), 0, trailers);
+    const next = at + length + 4;
+    this.complete(trailers.fields, next < end);
+    return next;
+  }
+
+  /** @param more bytes follow that belong to no answer */
+  private complete(trailers: Fields | null, more: boolean): void {
+    const { to } = this;
+    // Its listener may have stopped the reader in the middle.
+    if (to === null) return;
+    this.to = null;
+    this.state = 'nothing';
+    this.surplus = more;
+    to.completed(trailers);
+  }
+}
