@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** Starts the command line, or says in plain words that this Node is too old to read it. */
 import { existsSync } from 'node:fs';
+import * as module from 'node:module';
+import { fileURLToPath } from 'node:url';
 
 const NEEDED = [26, 5, 1];
 const have = process.versions.node.split('.').map(Number);
@@ -15,7 +17,10 @@ if (behind !== -1 && have[behind] < NEEDED[behind]) {
   process.exit(2);
 }
 
-// A package holds cli.js, a checkout cli.ts, which Node reads as it is.
+// A package holds cli.js; a checkout cli.ts, which Node reads as it is, in half the time once it has done so before.
 const built = new URL('./cli.js', import.meta.url);
-const { main } = await import(existsSync(built) ? built.href : new URL('./cli.ts', import.meta.url).href);
+const packed = existsSync(built);
+if (!packed)
+  module.enableCompileCache(fileURLToPath(new URL('../node_modules/.cache/snowgate', import.meta.url)));
+const { main } = await import(packed ? built.href : new URL('./cli.ts', import.meta.url).href);
 process.exitCode = await main(process.argv.slice(2));

@@ -15,6 +15,7 @@ const run = (args: readonly string[]): Promise<{ code: number; out: string }> =>
     ),
   );
 
+// It starts the command line eight times.
 test('says who the token is for and which rule allows or forbids, and fails where it would be refused', async () => {
   const key = await signingKey('k1');
   const { path } = folderOf({
@@ -77,4 +78,4 @@ routes:
     token,
   ]);
   expect(shown.out).toContain('authorize  refuses: 403 GW_FORBIDDEN, no rule allows it');
-});
+}, 60_000);
