@@ -28,6 +28,11 @@ export class Budget {
     this.#timeoutMs = timeoutMs;
   }
 
+  /** Questions that are remembered, answered ones among them. */
+  get size(): number {
+    return this.#asked.length - this.#first;
+  }
+
   start(question: Question): void {
     question.dueMs = this.#clock.nowMs() + this.#timeoutMs;
     this.#asked.push(question);
