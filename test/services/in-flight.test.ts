@@ -155,14 +155,24 @@ redisTest('a gateway with a long line leaves places to another that has one too'
   expect(new Set(await Promise.all([...long, other]))).toEqual(new Set([200]));
 });
 
-redisTest('who waits too long is refused, and who leaves the line takes no place', async () => {
+redisTest('who waits too long is refused, and takes no place', async () => {
   const shared = await startGateways(await startRedis(), 'limit: 1, queue: 1, queueTimeout: 300ms');
-  const { origin, gateways, ask, lines } = shared;
+  const { origin, ask } = shared;
   const inside = ask(0);
   await origin.arrive(1);
   const started = performance.now();
   expect([await ask(0), await ask(1)]).toEqual([429, 429]);
   expect(performance.now() - started).toBeGreaterThan(590);
+  origin.answer();
+  expect(await inside).toBe(200);
+  await expectFree(shared, 1);
+});
+
+redisTest('who leaves the line takes no place', async () => {
+  const shared = await startGateways(await startRedis(), 'limit: 1, queue: 1, queueTimeout: 50s');
+  const { origin, gateways, ask, lines } = shared;
+  const inside = ask(0);
+  await origin.arrive(1);
   for (const gateway of gateways) {
     await lines(0);
     const socket = connect(gateway.port, '127.0.0.1');
