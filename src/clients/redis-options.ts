@@ -67,6 +67,8 @@ const clusterOptions = (place: RedisPlace, name: string) => ({
 export function prepareNode(node: Redis): void {
   node.on('ready', () => {
     joinWrites(node.stream);
+    // ioredis listens for the end once for each command that a demoted master refuses, however many are under way.
+    node.stream.setMaxListeners(0);
     // A timer for each command: from here on those who ask have their own time.
     node.options.commandTimeout = undefined;
   });
