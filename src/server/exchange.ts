@@ -2,13 +2,13 @@
 import { ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
+import { atTurnEnd, type TurnEnd } from '../kernel/turn-end.ts';
 import type { Sink } from '../wire/body.ts';
 import type { Closing, Downstream } from '../wire/downstream.ts';
 import type { Fields } from '../wire/fields.ts';
 import type { Peer, RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Carrier } from './carrier.ts';
 import type { Incoming } from './incoming.ts';
-import { flushLater } from './late-heads.ts';
 import { problemBody, problemHead } from './problem.ts';
 import { replyFields } from './reply-head.ts';
 import { RequestBody } from './request-body.ts';
@@ -24,7 +24,7 @@ const NOWHERE: Sink = { write: () => true, end() {}, fail() {}, ready: null };
 
 type Phase = 'open' | 'reply' | 'ended' | 'tunnel' | 'settled';
 
-export class Http1Exchange implements Downstream, Sink {
+export class Http1Exchange implements Downstream, Sink, TurnEnd {
   readonly head: RequestHead;
   readonly version: '1.0' | '1.1';
   readonly peer: Peer;
@@ -71,7 +71,7 @@ export class Http1Exchange implements Downstream, Sink {
   // --- Downstream ---
 
   inform(status: number, fields: Fields): void {
-    if (this.#phase !== 'open' && (this.#phase !== 'reply' || this.#headSent)) return;
+    if (this.#phase !== 'open' && (this.#phase !== 'reply' || this.#headSent || this.#held !== null)) return;
     // RFC 9110 section 15.2: never to HTTP/1.0. 100 and 101 are this listener's own to say.
     if (this.version === '1.0' || status < 102 || status > 199) return;
     const flat = replyFields(fields, INTERIM);
@@ -90,7 +90,7 @@ export class Http1Exchange implements Downstream, Sink {
     this.#bodiless = this.head.method === 'HEAD' || head.status === 204 || head.status === 304;
     this.#declared = length ?? -1;
     if (this.body !== null && this.body.error !== null) this.#connection.restBody();
-    flushLater(this);
+    atTurnEnd(this);
     return this;
   }
 
@@ -156,7 +156,7 @@ export class Http1Exchange implements Downstream, Sink {
         return true;
       }
       if (this.#outBytes === this.#declared) {
-        if (this.#undecided()) this.#held = chunk;
+        if (this.#undecided() || this.#joins(chunk)) this.#held = chunk;
         else this.#last(chunk);
         return true;
       }
@@ -173,7 +173,7 @@ export class Http1Exchange implements Downstream, Sink {
       this.#cut(false);
       return;
     }
-    if ((this.#bodiless || this.#declared === 0) && this.#undecided()) this.#held = EMPTY;
+    if ((this.#bodiless || this.#declared === 0) && !this.#headSent) this.#held = EMPTY;
     if (this.#held !== null) {
       this.#heldEnd = true;
       return;
@@ -203,8 +203,8 @@ export class Http1Exchange implements Downstream, Sink {
     this.#cut(this.version === '1.0' || this.#written);
   }
 
-  /** Sends the head when the first bytes of the body are late. */
-  flushHead(): void {
+  /** Sends an answer that is whole, and a head alone where an event stream, say, has no first bytes for now. */
+  turnEnded(): void {
     if (this.#phase !== 'reply' || this.#headSent) return;
     const held = this.#held;
     if (held === null) {
@@ -323,12 +323,17 @@ export class Http1Exchange implements Downstream, Sink {
     return !this.#headSent && this.body !== null && this.body.length === null && !this.body.complete;
   }
 
+  /** Whether the body is all there, and small enough to leave in one write with the head. */
+  #joins(chunk: Uint8Array): boolean {
+    return !this.#headSent && chunk.length <= JOINED_BYTES;
+  }
+
   /** The last bytes of a body of known length: one write, with the head where it has not left. */
   #last(chunk: Uint8Array): void {
-    const first = !this.#headSent;
+    const joins = this.#joins(chunk);
     if (!this.#sendHead()) return;
     this.#written = true;
-    if (first && chunk.length <= JOINED_BYTES) {
+    if (joins) {
       const bytes = Buffer.isBuffer(chunk)
         ? chunk
         : Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);

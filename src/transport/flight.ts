@@ -1,5 +1,6 @@
 /** One HTTP/1.1 call on its way: what its connection tells, the response body and the handle to cancel, in one object. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
+import { atTurnEnd, type TurnEnd } from '../kernel/turn-end.ts';
 import type { Body, Sink } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
 import type { Call, Flight, Receiver } from '../wire/transport.ts';
@@ -21,10 +22,7 @@ type Stage = 'waiting' | 'connecting' | 'sending' | 'receiving' | 'over';
 
 const NO_BODY: Body = { length: 0, read: (into) => into.end(null), cancel: () => {} };
 
-const beginUpload = (upload: Upload) => upload.begin();
-const writeOn = (flight: HttpFlight, connection: Connection) => flight.write(connection);
-
-export class HttpFlight implements Flight, Body, Rider, Sender {
+export class HttpFlight implements Flight, Body, Rider, Sender, TurnEnd {
   readonly call: Call;
   /** Of the response body; null when only its end will tell. */
   length: number | null = null;
@@ -72,18 +70,15 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
   }
 
   connected(): void {
-    const connection = this.connection!;
     this.stage = 'sending';
     if (this.hasBody) this.arm(0);
-    // What cannot be sent twice is worth one more look at a connection that was idle: the loop reads what has come on
-    // it, a close or bytes that nobody asked for, before anything is written.
-    if (this.hasBody && connection.served > 0) setImmediate(writeOn, this, connection);
-    else this.write(connection);
+    // By then the loop has read what came on an idle connection: a close, or bytes that nobody asked for.
+    atTurnEnd(this);
   }
 
-  /** Writes the request, unless it has been taken elsewhere meanwhile. */
-  write(connection: Connection): void {
-    if (this.connection !== connection || this.written) return;
+  turnEnded(): void {
+    const { connection } = this;
+    if (connection === null || this.stage !== 'sending' || this.written) return;
     const { head, body } = this.call;
     const { socket } = connection;
     this.written = true;
@@ -97,8 +92,7 @@ export class HttpFlight implements Flight, Body, Rider, Sender {
     this.upload = upload;
     socket.cork();
     socket.write(this.text, 'latin1');
-    // Not at once: nobody is told of a body that breaks before `send` has returned.
-    process.nextTick(beginUpload, upload);
+    upload.begin();
   }
 
   connectFailed(error: GatewayError): void {
