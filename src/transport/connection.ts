@@ -129,13 +129,10 @@ export class Connection implements Opening, Reader {
     this.flow();
   }
 
-  /**
-   * The call is over and left the connection in order.
-   * @param carried false when nothing of the call was written
-   */
-  release(carried: boolean): void {
+  /** The call is over and left the connection in order. */
+  release(): void {
     this.rider = null;
-    if (carried) this.served++;
+    this.served++;
     if (!this.usable) {
       this.destroy();
       return;

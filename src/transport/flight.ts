@@ -71,7 +71,8 @@ export class HttpFlight implements Flight, Body, Rider, Sender, TurnEnd {
 
   connected(): void {
     this.stage = 'sending';
-    if (this.hasBody) this.arm(0);
+    // What it was set for, connecting or being idle, is over.
+    this.desk.wheel.disarm(this.connection!.alarm);
     // By then the loop has read what came on an idle connection: a close, or bytes that nobody asked for.
     atTurnEnd(this);
   }
@@ -88,11 +89,14 @@ export class HttpFlight implements Flight, Body, Rider, Sender, TurnEnd {
       this.uploadSent();
       return;
     }
+    this.arm(0);
     const upload = new Upload(this, socket, body!);
     this.upload = upload;
-    socket.cork();
-    socket.write(this.text, 'latin1');
-    upload.begin();
+    try {
+      upload.begin(this.text);
+    } catch (error) {
+      this.threw(error);
+    }
   }
 
   connectFailed(error: GatewayError): void {
@@ -148,7 +152,7 @@ export class HttpFlight implements Flight, Body, Rider, Sender, TurnEnd {
   headed(head: ParsedHead, length: number | null): void {
     this.headSeen = true;
     this.stage = 'receiving';
-    if (head.isOld || head.connection.includes('close')) this.reusable = false;
+    if (head.closes) this.reusable = false;
     this.noteKeepAlive(head.keepAliveSeconds);
     const answer = { status: head.status, fields: head.fields };
     if (length === 0) {
@@ -188,7 +192,7 @@ export class HttpFlight implements Flight, Body, Rider, Sender, TurnEnd {
       connection.destroy();
       upload.stop(gatewayError('GW_UPSTREAM_RESET', 'answered before the request body was sent'));
     } else if (this.reusable) {
-      connection.release(true);
+      connection.release();
     } else {
       connection.destroy();
     }
@@ -206,7 +210,10 @@ export class HttpFlight implements Flight, Body, Rider, Sender, TurnEnd {
       this.desk.seat(this);
       return;
     }
-    this.fail(error);
+    // The same on a fresh one, but opening one more could go on for ever: that is for retries to bound.
+    if (!this.written)
+      this.lose(gatewayError('GW_CONNECT_REFUSED', 'closed before anything was sent', error));
+    else this.fail(error);
   }
 
   threw(error: unknown): void {

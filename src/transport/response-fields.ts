@@ -18,8 +18,8 @@ const HOP_BY_HOP = new Set([
 /** Fields that `connection` may name but never take away: without them the message means something else. */
 const KEPT = new Set(['content-length', 'content-type', 'content-encoding', 'set-cookie', 'location']);
 
-const joined = (before: string, value: string) =>
-  `${before}${before === '' ? '' : ','}${value.toLowerCase()}`;
+const joined = (before: string | null, value: string) =>
+  before === null ? value.toLowerCase() : `${before},${value.toLowerCase()}`;
 
 const add = (fields: Fields, name: string, value: string) => {
   const before = fields[name];
@@ -37,13 +37,18 @@ export function dropNamed(fields: Fields, connection: string): void {
   }
 }
 
+/** Takes away of trailers what would frame the message (RFC 9110 section 6.5.1): it is over. */
+export function dropFraming(trailers: Fields): void {
+  if (trailers['content-length'] !== undefined) delete trailers['content-length'];
+}
+
 /** The lines of one head, taken one by one. */
 export class ResponseFields {
   readonly fields = createFields();
-  /** What `connection` said, in lower case; empty when absent. */
-  connection = '';
-  /** What `transfer-encoding` said, in lower case; empty when absent. */
-  coding = '';
+  /** What `connection` said, in lower case; null when absent. */
+  connection: string | null = null;
+  /** What `transfer-encoding` said, in lower case; null when absent. */
+  coding: string | null = null;
   upgrade = '';
   /** Seconds of the origin's `keep-alive: timeout=`, or null. */
   keepAliveSeconds: number | null = null;
@@ -64,14 +69,14 @@ export class ResponseFields {
 
   /** All lines are there. */
   finish(): this {
-    if (this.connection !== '') dropNamed(this.fields, this.connection);
+    if (this.connection !== null) dropNamed(this.fields, this.connection);
     return this;
   }
 
   /** Why the head cannot be trusted, or null. */
   get problem(): string | null {
     // Any other coding would have to be undone here, since `transfer-encoding` never goes on.
-    if (this.coding !== '' && this.coding !== 'chunked') return `transfer-encoding: ${this.coding}`;
+    if (this.coding !== null && this.coding !== 'chunked') return `transfer-encoding: ${this.coding}`;
     return this.lines > MAX_LINES ? 'too many header lines' : null;
   }
 }

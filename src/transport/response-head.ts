@@ -52,13 +52,18 @@ export function readLines(text: string, from: number, into: ResponseFields): voi
 
 export class ParsedHead extends ResponseFields {
   readonly status: number;
-  /** HTTP/1.0: its connection ends with the answer. */
+  /** HTTP/1.0. */
   readonly isOld: boolean;
 
   constructor(status: number, isOld: boolean) {
     super();
     this.status = status;
     this.isOld = isOld;
+  }
+
+  /** Whether the connection ends with the answer. */
+  get closes(): boolean {
+    return this.isOld || this.connection?.includes('close') === true;
   }
 }
 
@@ -92,7 +97,9 @@ export function mayBecomeHead(text: string): boolean {
  */
 export function bodyLength(head: ParsedHead, toHead: boolean): number | null {
   const text = head.fields['content-length'];
-  if (text !== undefined && head.coding !== '') throw nonsense('both content-length and transfer-encoding');
+  // RFC 9112 section 6.1: the framing of such an answer is faulty.
+  if (head.isOld && head.coding !== null) throw nonsense('transfer-encoding in HTTP/1.0');
+  if (text !== undefined && head.coding !== null) throw nonsense('both content-length and transfer-encoding');
   if (text !== undefined && (typeof text !== 'string' || !/^\d{1,15}$/.test(text)))
     throw nonsense(`content-length: ${text}`);
   if (toHead || head.status === 204 || head.status === 304) return 0;

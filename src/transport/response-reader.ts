@@ -1,7 +1,7 @@
 /** Reads the answers on one connection: where heads, bodies, chunks and trailers begin and end. */
 import { gatewayError } from '../kernel/errors.ts';
 import type { Fields } from '../wire/fields.ts';
-import { ResponseFields } from './response-fields.ts';
+import { dropFraming, ResponseFields } from './response-fields.ts';
 import { bodyLength, mayBecomeHead, type ParsedHead, parseHead, readLines } from './response-head.ts';
 
 /** Who is told what was read; each call may pause or stop the reader. */
@@ -72,12 +72,15 @@ export class ResponseReader {
    * @throws GatewayError GW_UPSTREAM_PROTOCOL, GW_UPSTREAM_HEADERS, and whatever the listener throws
    */
   feed(bytes: Buffer, end: number): void {
-    if (this.rest !== null) {
-      const whole = Buffer.concat([this.rest, bytes.subarray(0, end)]);
-      this.rest = null;
-      this.run(whole, whole.length);
+    const { rest } = this;
+    if (rest !== null) {
+      const piece = bytes.subarray(0, end);
+      const whole = Buffer.concat([rest, piece]);
+      if (this.unchanged(rest, piece, whole)) this.rest = whole;
+      else this.runOn(whole);
     } else {
-      this.run(bytes, end);
+      const read = this.run(bytes, end);
+      if (this.waits && read < end) this.rest = Buffer.from(bytes.subarray(read, end));
     }
   }
 
@@ -89,8 +92,7 @@ export class ResponseReader {
     this.paused = false;
     const { rest } = this;
     if (this.feeding || rest === null) return;
-    this.rest = null;
-    this.run(rest, rest.length);
+    this.runOn(rest);
   }
 
   /**
@@ -103,7 +105,27 @@ export class ResponseReader {
     return true;
   }
 
-  private run(bytes: Buffer, end: number): void {
+  /** True for a drip that completes nothing: to search all of a head again at each byte would cost their square. */
+  private unchanged(rest: Buffer, piece: Buffer, whole: Buffer): boolean {
+    if (this.state !== 'head' && this.state !== 'trailers') return false;
+    // The first bytes show at once whether this is HTTP.
+    return rest.length > 'HTTP/1.'.length && whole.length < this.maxHeadBytes && !piece.includes(10);
+  }
+
+  /** Reads from bytes that are ours: what is left of them is kept as it is, however often a pause stops the reading. */
+  private runOn(held: Buffer): void {
+    this.rest = null;
+    const read = this.run(held, held.length);
+    if (this.waits && read < held.length) this.rest = held.subarray(read);
+  }
+
+  /** Whether bytes that could not be read yet will be. */
+  private get waits(): boolean {
+    return this.state !== 'nothing';
+  }
+
+  /** @returns how far it came */
+  private run(bytes: Buffer, end: number): number {
     let at = 0;
     this.feeding = true;
     try {
@@ -115,9 +137,8 @@ export class ResponseReader {
     } finally {
       this.feeding = false;
     }
-    if (at === end) return;
-    if (this.state === 'nothing') this.surplus = true;
-    else this.rest = Buffer.from(bytes.subarray(at, end));
+    if (at < end && this.state === 'nothing') this.surplus = true;
+    return at;
   }
 
   /** Reads one element. */
@@ -153,6 +174,9 @@ export class ResponseReader {
   }
 
   private interimHead(head: ParsedHead): void {
+    // It has no body whatever it says (RFC 9112 section 6.3), but where its framing is none, who knows what follows.
+    bodyLength(head, true);
+    if (head.closes) throw gatewayError('GW_UPSTREAM_PROTOCOL', 'an interim answer that ends the connection');
     if (head.status === 101) throw gatewayError('GW_UPSTREAM_PROTOCOL', 'an upgrade that nobody asked for');
     if (++this.interim > MAX_INTERIM) throw gatewayError('GW_UPSTREAM_PROTOCOL', 'too many interim answers');
     // We never ask for a 100, and the client who asked has had ours.
@@ -162,7 +186,7 @@ export class ResponseReader {
   private finalHead(head: ParsedHead, more: boolean): void {
     const length = bodyLength(head, this.toHead);
     if (length !== null) this.state = 'sized';
-    else this.state = head.coding === '' ? 'to-close' : 'chunk-size';
+    else this.state = head.coding === null ? 'to-close' : 'chunk-size';
     this.left = length ?? Number.POSITIVE_INFINITY;
     this.to!.headed(head, length);
     if (length === 0) this.complete(null, more);
@@ -215,6 +239,7 @@ export class ResponseReader {
     }
     const trailers = new ResponseFields();
     readLines(text.slice(0, length), 0, trailers);
+    dropFraming(trailers.fields);
     const next = at + length + 4;
     this.complete(trailers.fields, next < end);
     return next;

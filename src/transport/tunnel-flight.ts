@@ -119,7 +119,7 @@ export class TunnelFlight implements Flight, Opening, TunnelWatcher, RefusalWatc
     }
     const { fields, connection, upgrade } = responseFields(raw);
     const key = this.call.head.fields['sec-websocket-key'];
-    const tokens = connection.split(',').map((token) => token.trim());
+    const tokens = (connection ?? '').split(',').map((token) => token.trim());
     if (upgrade !== 'websocket' || !tokens.includes('upgrade')) {
       this.lose(gatewayError('GW_UPGRADE_FAILED', 'a 101 without upgrade: websocket'));
     } else if (typeof key !== 'string' || fields['sec-websocket-accept'] !== acceptFor(key)) {

@@ -24,7 +24,6 @@ export class Upload implements Sink {
   private readonly socket: Socket;
   private readonly body: Body;
   private left: number;
-  private begun = false;
   private over = false;
   private held = false;
 
@@ -40,13 +39,19 @@ export class Upload implements Sink {
     return this.over;
   }
 
-  /** Starts the flow; the head, which waits in the socket, leaves together with what is there at once. */
-  begin(): void {
-    if (!this.over) {
-      this.begun = true;
+  /**
+   * Starts the flow; the head leaves together with what of the body is there at once.
+   * @throws whatever the source of the body throws
+   */
+  begin(head: string): void {
+    const { socket } = this;
+    socket.cork();
+    try {
+      socket.write(head, 'latin1');
       this.body.read(this);
+    } finally {
+      socket.uncork();
     }
-    this.socket.uncork();
   }
 
   /** The socket takes more again. */
@@ -94,7 +99,7 @@ export class Upload implements Sink {
   stop(why: GatewayError): void {
     if (this.over) return;
     this.over = true;
-    if (this.begun) this.body.cancel(why);
+    this.body.cancel(why);
   }
 
   private put(chunk: Uint8Array): void {

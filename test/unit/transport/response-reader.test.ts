@@ -102,6 +102,21 @@ const GOOD: [string, string, string[]][] = [
     ['head 200 {} null', 'body a', 'end {"x-sum":"1"}'],
   ],
   [
+    'extensions with tabs and quotes, which nobody has to understand',
+    'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\t\r\n\r\n1\t;\ta="b;\xe9\tc\r\na\r\n0;"\r\n\r\n',
+    ['head 200 {} null', 'body a', 'end null'],
+  ],
+  [
+    'trailers that would frame what is over',
+    'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\ncontent-length: 5\r\ntransfer-encoding: x\r\na: b\r\n\r\n',
+    ['head 200 {} null', 'body ', 'end {"a":"b"}'],
+  ],
+  [
+    'an interim answer with a length, which has no body all the same',
+    'HTTP/1.1 103 Early\r\ncontent-length: 5\r\n\r\nHTTP/1.1 204 N\r\n\r\n',
+    ['informed 103', 'head 204 {} 0', 'body ', 'end null'],
+  ],
+  [
     'a body that looks like an answer',
     'HTTP/1.1 200 OK\r\ncontent-length: 19\r\n\r\nHTTP/1.1 200 OK\r\n\r\n',
     ['head 200 {"content-length":"19"} 19', 'body HTTP/1.1 200 OK\r\n\r\n', 'end null'],
@@ -179,6 +194,21 @@ test.each([
   ['a coding under chunked', `${OK}transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n`],
   ['chunked twice', `${OK}transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`],
   ['a coding that is nearly chunked', `${OK}transfer-encoding: xchunked\r\n\r\n0\r\n\r\n`],
+  ['an empty coding', `${OK}transfer-encoding:\r\ncontent-length: 2\r\n\r\nok`],
+  [
+    'an empty coding before chunked',
+    `${OK}transfer-encoding:\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n`,
+  ],
+  ['a coding that was given up long ago', `${OK}transfer-encoding: identity\r\n\r\nok`],
+  ['a coding in HTTP/1.0', 'HTTP/1.0 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n'],
+  ['an interim answer with a malformed length', `HTTP/1.1 103 E\r\ncontent-length: 2, 2\r\n\r\n${OK}\r\n`],
+  [
+    'an interim answer with both framings',
+    `HTTP/1.1 100 C\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n${OK}\r\n`,
+  ],
+  ['an interim answer of HTTP/1.0', `HTTP/1.0 100 C\r\n\r\n${OK}\r\n`],
+  ['an interim answer that closes', `HTTP/1.1 103 E\r\nconnection: close\r\n\r\n${OK}\r\n`],
+  ['an empty line between an interim and the final answer', `HTTP/1.1 100 C\r\n\r\n\r\n${OK}\r\n`],
   ['an upgrade', 'HTTP/1.1 101 S\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n'],
 ])('%s is refused before a head is told', (_what, text) => {
   expect(told(text).events).toEqual(['GW_UPSTREAM_PROTOCOL']);
@@ -194,6 +224,12 @@ test.each([
   ['a size ended by LF', '1\na\r\n'],
   ['a chunk longer than its size', '1\r\nab\r\n'],
   ['a chunk ended by LF', '1\r\na\n0\r\n\r\n'],
+  ['a space behind the size', '1 \r\na\r\n'],
+  ['a CR behind the size', '1\r\r\na\r\n'],
+  ['an empty line before a size', '1\r\na\r\n\r\n0\r\n\r\n'],
+  ['a chunk that ends with CR only', '1\r\na\r0\r\n\r\n'],
+  ['an LF in an extension', '1;a\nb\r\na\r\n'],
+  ['a CR in an extension', '1;a\rb\r\na\r\n'],
   ['an extension without end', `1;${'x'.repeat(300)}`],
   ['a NUL in an extension', '1;\0\r\na\r\n'],
   ['a trailer without a colon', '0\r\nx\r\n\r\n'],
@@ -251,6 +287,23 @@ test('what comes during a pause waits, and nothing is told out of turn', () => {
   expect(to.events).toHaveLength(1);
   to.reader.resume();
   expect(to.events.at(-1)).toBe('end null');
+});
+
+test('a pause at each of many chunks copies nothing again', () => {
+  const to = new Told();
+  let pauses = 0;
+  const pausing = () => {
+    pauses++;
+    to.reader.paused = true;
+  };
+  to.data = pausing;
+  const chunks = 40_000;
+  const startMs = performance.now();
+  to.feed(Buffer.from(`${OK}transfer-encoding: chunked\r\n\r\n${'1\r\na\r\n'.repeat(chunks)}0\r\n\r\n`));
+  while (to.reader.paused) to.reader.resume();
+  expect([pauses, to.events.at(-1)]).toEqual([chunks, 'end null']);
+  // Copying what is left at each pause would move 5 GB.
+  expect(performance.now() - startMs).toBeLessThan(1000);
 });
 
 test('a reader that is stopped in the middle tells nothing more', () => {
