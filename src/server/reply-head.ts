@@ -29,9 +29,11 @@ export interface Framing {
 /** The fields as a flat list; `content-length` comes last, since node:http re-encodes content-disposition after it. */
 export function replyFields(fields: Fields, framing: Framing): string[] {
   const flat: string[] = [];
-  for (const name in fields) {
+  for (const given in fields) {
+    // A plugin may have written it in capitals, which must not lead round the list.
+    const name = given.toLowerCase();
     if (OWN.has(name) || (name === 'trailer' && !framing.chunked)) continue;
-    const value = fields[name]!;
+    const value = fields[given]!;
     if (typeof value === 'string') flat.push(name, value);
     else for (const line of value) flat.push(name, line);
   }

@@ -3,6 +3,7 @@ import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Body } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
+import { lowerToken } from './token.ts';
 
 /**
  * Never sent on from `fields`: the connection's own (RFC 9110 section 7.6.1), what frames the message (re-made
@@ -25,25 +26,13 @@ const NOT_SENT = new Set([
 /** Methods whose requests have a body by their meaning: a length of 0 says that this one has none. */
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH']);
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-const NOT_IN_PATH = /[^\x21\x22\x24-\xff]/;
-
-/** Methods and names that were checked before. */
-const tokens = new Set<string>();
-const MAX_TOKENS = 1000;
-
-const isToken = (text: string): boolean => {
-  if (tokens.has(text)) return true;
-  if (!TOKEN.test(text)) return false;
-  if (tokens.size < MAX_TOKENS) tokens.add(text);
-  return true;
-};
+const NOT_IN_PATH = /[^\x21\x22\x24-\x7e]/;
 
 const goodValue = (value: unknown) => typeof value === 'string' && !NOT_IN_VALUE.test(value);
 
 const badRequestLine = (head: RequestHead): string | null => {
-  if (head.method === 'CONNECT' || !isToken(head.method)) return 'method';
+  if (head.method === 'CONNECT' || lowerToken(head.method) === null) return 'method';
   if (head.path.charCodeAt(0) !== 47 || NOT_IN_PATH.test(head.path)) return 'path';
   if (head.query !== '' && (head.query.charCodeAt(0) !== 63 || NOT_IN_PATH.test(head.query))) return 'query';
   return head.authority === '' ? 'host' : null;
@@ -57,9 +46,12 @@ const unfitLine = (head: RequestHead): GatewayError | null => {
 const unfitField = (name: string): GatewayError =>
   gatewayError('GW_INTERNAL', `invalid field ${JSON.stringify(name)}`);
 
-/** The line or lines of one field; null when they cannot be sent. */
-const fieldLines = (name: string, value: string | string[]): string | null => {
-  if (!isToken(name)) return null;
+/** The line or lines of one field, none when it is not to be sent on; null when it cannot be. */
+const fieldLines = (given: string, value: string | string[]): string | null => {
+  // A plugin may have written it in capitals, which must not lead round the list.
+  const name = lowerToken(given);
+  if (name === null) return null;
+  if (NOT_SENT.has(name)) return '';
   if (typeof value === 'string') return NOT_IN_VALUE.test(value) ? null : `${name}: ${value}\r\n`;
   if (!Array.isArray(value) || !value.every(goodValue)) return null;
   return value.map((one) => `${name}: ${one}\r\n`).join('');
@@ -80,7 +72,6 @@ export function requestText(head: RequestHead, body: Body | null): string | Gate
   if (!goodValue(head.authority)) return unfitField('host');
   let text = `${head.method} ${head.path}${head.query} HTTP/1.1\r\nhost: ${head.authority}\r\nconnection: keep-alive\r\n`;
   for (const name in head.fields) {
-    if (NOT_SENT.has(name)) continue;
     const lines = fieldLines(name, head.fields[name]!);
     if (lines === null) return unfitField(name);
     text += lines;
@@ -91,9 +82,7 @@ export function requestText(head: RequestHead, body: Body | null): string | Gate
 /** The lines behind the last chunk, without those that cannot stand there. */
 export function trailerText(trailers: Fields | null): string {
   let text = '';
-  for (const name in trailers) {
-    if (!NOT_SENT.has(name)) text += fieldLines(name, trailers[name]!) ?? '';
-  }
+  for (const name in trailers) text += fieldLines(name, trailers[name]!) ?? '';
   return text;
 }
 
@@ -110,7 +99,7 @@ export function upgradeFields(head: RequestHead): Record<string, string | string
   fields.connection = 'Upgrade';
   fields.upgrade = 'websocket';
   for (const name in head.fields) {
-    if (!NOT_SENT.has(name)) fields[name] = head.fields[name]!;
+    if (!NOT_SENT.has(name.toLowerCase())) fields[name] = head.fields[name]!;
   }
   return fields;
 }

@@ -1,22 +1,15 @@
 /** The head of a response, read from its text by RFC 9112 and no looser. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import { ResponseFields } from './response-fields.ts';
+import { lowerToken } from './token.ts';
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
-/** Names that have been seen, as written, to their lower case: a check of each of their letters is spared. */
-const names = new Map<string, string>();
-const MAX_NAMES = 1000;
-
 const nonsense = (what: string): GatewayError => gatewayError('GW_UPSTREAM_PROTOCOL', what);
 
 const lowerName = (raw: string): string => {
-  const known = names.get(raw);
-  if (known !== undefined) return known;
+  const name = lowerToken(raw);
   // A space before the colon or a folded line are among what ends here.
-  if (!TOKEN.test(raw)) throw nonsense('malformed field name');
-  const name = raw.toLowerCase();
-  if (names.size < MAX_NAMES) names.set(raw, name);
+  if (name === null) throw nonsense('malformed field name');
   return name;
 };
 

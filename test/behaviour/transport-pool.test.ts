@@ -102,7 +102,7 @@ test('a call that has not been written when its idle connection breaks takes ano
   const { origin, transport } = await served(({ socket }) => socket.write(OK));
   await ask(transport);
   const body = new HandBody(2);
-  // In the check phase, so that the loop looks at the socket once more before undici writes.
+  // In the check phase, so that the loop looks at the socket once more before the call is written.
   await new Promise((resolve) => setImmediate(resolve));
   for (const socket of origin.sockets) socket.write('HTTP/1.1 200 OK\r\n\r\n');
   for (const endMs = performance.now() + 10; performance.now() < endMs; );
@@ -150,7 +150,7 @@ test('nothing gathers on a connection that is used a hundred times with bodies',
   process.on('warning', note);
   const { origin, transport } = await served(({ socket }) => socket.write(OK));
   for (let turn = 0; turn < 50; turn++) {
-    // Given at once and by and by: undici attaches and takes off its listeners in another order.
+    // Given at once, and by and by.
     expect((await ask(transport, { method: 'POST', body: textBody('body', 4) })).text).toBe('ok');
     const body = new HandBody(4);
     const { heard } = begin(transport, { method: 'POST', body });
