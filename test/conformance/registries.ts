@@ -76,10 +76,15 @@ interface Setting {
   age(): Promise<number>;
 }
 
-const patience = async (what: string, ms: number, condition: () => boolean | Promise<boolean>) => {
+const patience = async (
+  what: string | (() => string),
+  ms: number,
+  condition: () => boolean | Promise<boolean>,
+) => {
   const over = Date.now() + ms;
   while (!(await condition())) {
-    if (Date.now() > over) throw new Error(`waited ${ms} ms in vain: ${what}`);
+    if (Date.now() > over)
+      throw new Error(`waited ${ms} ms in vain: ${typeof what === 'string' ? what : what()}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 };
@@ -130,7 +135,7 @@ const settingOf = async (
     b,
     c,
     used,
-    becomes: (wanted, ms) => patience(`${wanted}, last ${used()}`, ms, () => used() === wanted),
+    becomes: (wanted, ms) => patience(() => `${wanted}, last ${used()}`, ms, () => used() === wanted),
     age: async () =>
       (await gateway.series()).get('snowgate_registry_age_seconds{registry="known",upstream="orders"}')!,
   };
@@ -214,7 +219,7 @@ export function registryConformance(adapter: RegistryAdapter): void {
       await becomes('a3 b1 c1', delayMs);
       if (server.drain !== null) {
         await server.drain('orders', 'i-2');
-        await patience(`b drains, last ${used()}`, delayMs, () => /^a3 (b0 )?c1$/.test(used()));
+        await patience(() => `b drains, last ${used()}`, delayMs, () => /^a3 (b0 )?c1$/.test(used()));
         // What was on its way when the drain took effect.
         await patience('b is idle', delayMs, () => inFlight(gateway, b) === 0);
         const before = b.reached.length;
