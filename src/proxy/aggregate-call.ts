@@ -217,6 +217,7 @@ export class PartCall implements Receiver, Sink, CallObserver {
   /** Takes from the whole text what is wanted, or says why it cannot be used. */
   #take(): GatewayError | null {
     const { part, shape } = this.#owner.options;
+    if (this.#sizeBytes === 0) return gatewayError('GW_PART_TYPE', 'an empty body');
     const problem = jsonProblem(this.#text, BOUNDS);
     if (problem !== null) return gatewayError('GW_PART_INVALID', problem);
     // Only spaces of JSON can stand around it now.

@@ -1,25 +1,10 @@
 /** A part that is asked for each element of a list: one call for all that would ask the same, so many at a time. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
-import { ELEMENT } from '../wire/template.ts';
+import { type Answers, ElementAnswers } from './aggregate-answers.ts';
 import { PartCall } from './aggregate-call.ts';
 import { elementsOf, valueAt } from './aggregate-json.ts';
 import { errorOf, PartRun } from './aggregate-part.ts';
-import { callKey, fillPart } from './aggregate-request.ts';
-import type { Answers } from './aggregate-template.ts';
-
-/** What references see while the templates of one element are filled. */
-class ElementAnswers implements Answers {
-  readonly #answers: Answers;
-  element = '';
-
-  constructor(answers: Answers) {
-    this.#answers = answers;
-  }
-
-  get(name: string): string | undefined {
-    return name === ELEMENT ? this.element : this.#answers.get(name);
-  }
-}
+import { callKey, type Filled, filledLength, fillPart } from './aggregate-request.ts';
 
 /** One element of the list: the call that its answer comes from, or why there is none. */
 type Place = PartCall | GatewayError;
@@ -42,8 +27,12 @@ export class EachPart extends PartRun {
   /** Elements past the most. */
   #left = 0;
   #missing = 0;
-  /** Of what goes into the whole. */
+  /** Of what all elements would be asked with, those that share a call included. */
+  #askedLength = 0;
+  /** Of what goes into the whole, or of what other parts look into where that is more. */
   #sizeBytes = 0;
+  /** Whether another part looks into its answer. */
+  #isRead = false;
 
   override get remarks(): string {
     return `;calls=${this.#calls.size - this.#waiting.length}${this.lack}`;
@@ -65,7 +54,9 @@ export class EachPart extends PartRun {
 
   protected ask(answers: Answers): void {
     const elements = this.#elements(answers);
-    const { most } = this.options.part.each!;
+    const { each, name } = this.options.part;
+    const { most } = each!;
+    this.#isRead = [...this.context.runs.values()].some(({ options }) => options.part.needs.includes(name));
     this.#left = Math.max(0, elements.length - most);
     if (this.#left > 0 && !this.options.part.optional) throw tooMany(elements.length, most);
     this.#prepare(elements.slice(0, most), answers);
@@ -81,8 +72,9 @@ export class EachPart extends PartRun {
 
   /** @throws GatewayError where there is no list */
   #elements(answers: Answers): string[] {
-    const { part, steps, member } = this.options.part.each!;
-    const list = valueAt(answers.get(part)!, steps);
+    const each = this.options.part.each!;
+    const { part, steps, member } = each;
+    const list = answers.json(each);
     const elements = list === null ? null : elementsOf(list);
     if (elements === null)
       throw gatewayError('GW_PART_VALUE', `${['parts', part, ...steps].join('.')} is no list`);
@@ -115,6 +107,7 @@ export class EachPart extends PartRun {
       return gatewayError('GW_PART_VALUE', 'is no map, so it can take no member');
     try {
       const filled = fillPart(this.x, this.options, answers);
+      this.#holdAsked(filled);
       const key = callKey(filled);
       const call = byKey.get(key) ?? new PartCall(this, filled);
       byKey.set(key, call);
@@ -123,6 +116,14 @@ export class EachPart extends PartRun {
     } catch (cause) {
       return errorOf(cause);
     }
+  }
+
+  /** @throws GatewayError: a long value in the body of each call would be held as many times */
+  #holdAsked(filled: Filled): void {
+    const { limitBytes } = this.options.part;
+    this.#askedLength += filledLength(filled);
+    if (this.#askedLength > limitBytes)
+      throw gatewayError('GW_PART_TOO_LARGE', `more than ${limitBytes} bytes to ask with`);
   }
 
   #advance(): void {
@@ -137,10 +138,11 @@ export class EachPart extends PartRun {
     if (this.#underWay === 0) this.#finish();
   }
 
-  /** Holds what goes into the whole to the limit, too: one answer may stand in it many times. */
+  /** Holds the lists to the limit, too: one answer may stand in them many times. */
   #keep(call: PartCall): GatewayError | null {
     const { limitBytes } = this.options.part;
-    const sizeBytes = Buffer.byteLength(call.value) * this.#calls.get(call)!;
+    const readBytes = this.#isRead ? Buffer.byteLength(call.answer) : 0;
+    const sizeBytes = Math.max(Buffer.byteLength(call.value), readBytes) * this.#calls.get(call)!;
     if (this.#sizeBytes + sizeBytes <= limitBytes) {
       this.#sizeBytes += sizeBytes;
       return null;
@@ -163,8 +165,9 @@ export class EachPart extends PartRun {
     const errors = this.#places.flatMap((place) => (isCall(place) ? (place.error ?? []) : place));
     const listOf = (member: 'answer' | 'value') =>
       `[${this.#places.map((place) => (isCall(place) && place.error === null ? place[member] : defaultJson)).join(',')}]`;
-    this.answer = listOf('answer');
     this.value = listOf('value');
+    // What nobody looks into has no bound, and is not made.
+    this.answer = this.#isRead ? listOf('answer') : this.value;
     this.heads = [...this.#calls.keys()].flatMap(({ error, answerHead }) =>
       error === null && answerHead !== null ? answerHead : [],
     );

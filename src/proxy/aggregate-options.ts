@@ -9,15 +9,9 @@ import type { RequestHead } from '../wire/heads.ts';
 import { type Template, wordsOf } from '../wire/template.ts';
 import type { Timeouts, Transport } from '../wire/transport.ts';
 import type { WordSource } from '../wire/words.ts';
+import type { Answers } from './aggregate-answers.ts';
 import { compileShape, type Shape } from './aggregate-shape.ts';
-import {
-  type Answers,
-  compileBody,
-  compileHeader,
-  compileTarget,
-  type Fill,
-  type Target,
-} from './aggregate-template.ts';
+import { compileBody, compileHeader, compileTarget, type Fill, type Target } from './aggregate-template.ts';
 import type { AnswerOptions } from './answer.ts';
 
 /** @param own what plugins of the upstream see; null where it has none */

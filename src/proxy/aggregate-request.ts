@@ -2,8 +2,9 @@
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import { createFields, type Fields } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
+import type { Answers } from './aggregate-answers.ts';
 import type { PartOptions } from './aggregate-options.ts';
-import type { Answers, Target } from './aggregate-template.ts';
+import type { Target } from './aggregate-template.ts';
 
 /** The client's body, and what it said of the one answer that it wants: ranges, conditions, forms, an upgrade. */
 const OF_THE_CLIENT =
@@ -50,6 +51,12 @@ export function fillPart(x: LiveExchange, options: PartOptions, answers: Answers
     headers: options.headers.map(([, fill]) => fill(x, answers)),
     body: options.body === null ? null : options.body(x, answers),
   };
+}
+
+/** Characters of all that was filled. */
+export function filledLength({ path, query, headers, body }: Filled): number {
+  const length = path.length + query.length + (body ?? '').length;
+  return headers.reduce((sum, header) => sum + header.length, length);
 }
 
 /** The same text for the same call of a part; no line end can stand in a path or a header. */

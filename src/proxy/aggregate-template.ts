@@ -4,12 +4,7 @@ import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import { canonicalPath } from '../router/path.ts';
 import { type PartReference, partReference, type Template } from '../wire/template.ts';
 import { compileValue, type ValueReader, valueText, type WordSource } from '../wire/words.ts';
-import { plainText, valueAt } from './aggregate-json.ts';
-
-/** JSON of the answers that are there, by the name of their part; under ELEMENT that of the element at hand. */
-export interface Answers {
-  get(name: string): string | undefined;
-}
+import type { Answers } from './aggregate-answers.ts';
 
 /**
  * Makes one text for one request.
@@ -36,11 +31,8 @@ class Hole {
 
   /** As plain text. */
   text(x: WordSource, answers: Answers): string {
-    const reference = this.#reference;
     const text =
-      reference === null
-        ? valueText(this.#read!(x))
-        : (plainText(this.#json(reference, answers)) ?? undefined);
+      this.#reference === null ? valueText(this.#read!(x)) : (answers.text(this.#reference) ?? undefined);
     if (text === undefined) throw this.fault('is missing');
     if (!text.isWellFormed()) throw this.fault('is not Unicode');
     return text;
@@ -48,21 +40,16 @@ class Hole {
 
   /** As JSON, with its type. */
   json(x: WordSource, answers: Answers): string {
-    if (this.#reference !== null) return this.#json(this.#reference, answers);
-    const json = JSON.stringify(this.#read!(x)) as string | undefined;
+    const json =
+      this.#reference === null
+        ? (JSON.stringify(this.#read!(x)) as string | undefined)
+        : (answers.json(this.#reference) ?? undefined);
     if (json === undefined) throw this.fault('is missing');
     return json;
   }
 
   fault(why: string): GatewayError {
     return gatewayError(this.#reference === null ? 'GW_PART_INPUT' : 'GW_PART_VALUE', `${this.word} ${why}`);
-  }
-
-  #json({ part, steps }: PartReference, answers: Answers): string {
-    const answer = answers.get(part);
-    const json = answer === undefined ? null : valueAt(answer, steps);
-    if (json === null) throw this.fault('is missing');
-    return json;
   }
 }
 
@@ -84,8 +71,12 @@ const fillText = (encode: (text: string, hole: Hole) => string): ((template: Tem
     }
     return (x, answers) => {
       let text = '';
-      for (const piece of pieces)
-        text += typeof piece === 'string' ? piece : encode(piece.text(x, answers), piece);
+      for (const piece of pieces) {
+        const value = typeof piece === 'string' ? piece : piece.text(x, answers);
+        // Before it is encoded, which makes nothing shorter.
+        if (text.length + value.length > MOST_CHARACTERS) throw lastHole(pieces)!.fault('is too long');
+        text += typeof piece === 'string' ? value : encode(value, piece);
+      }
       if (text.length > MOST_CHARACTERS) throw lastHole(pieces)!.fault('is too long');
       return text;
     };

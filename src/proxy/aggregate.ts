@@ -4,6 +4,7 @@ import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { Reply } from '../plugin.ts';
 import type { Body } from '../wire/body.ts';
 import type { ResponseHead } from '../wire/heads.ts';
+import { PartAnswers } from './aggregate-answers.ts';
 import { EachPart } from './aggregate-each.ts';
 import type { AggregateOptions } from './aggregate-options.ts';
 import { failedReply, joinedReply, partsText, passedReply } from './aggregate-outcome.ts';
@@ -16,8 +17,7 @@ class Aggregation implements PartOwner {
   readonly #x: LiveExchange;
   readonly #options: AggregateOptions;
   readonly #runs: readonly PartRun[];
-  /** JSON of the parts that are through, defaults included: what references look into. */
-  readonly #answers = new Map<string, string>();
+  readonly #answers = new PartAnswers();
   readonly #sentMs: number;
   /** The answer is decided. */
   #over = false;
@@ -58,7 +58,7 @@ class Aggregation implements PartOwner {
       this.#conclude(failedReply(this.#x, run, this.#runs));
       return;
     }
-    this.#answers.set(part.name, run.answer);
+    this.#answers.add(part.name, run.answer);
     this.#advance();
   }
 

@@ -12,6 +12,7 @@ const CODES: Readonly<Record<Exclude<Behaviour, 'good'>, GatewayCode>> = {
   overloaded: 'GW_PART_UNAVAILABLE',
   moved: 'GW_PART_STATUS',
   empty: 'GW_PART_TYPE',
+  'empty, said to be JSON': 'GW_PART_TYPE',
   html: 'GW_PART_TYPE',
   untyped: 'GW_PART_TYPE',
   compressed: 'GW_PART_TYPE',

@@ -13,6 +13,7 @@ const CODES: Readonly<Partial<Record<Behaviour, GatewayCode>>> = {
   'server error': 'GW_PART_STATUS',
   overloaded: 'GW_PART_UNAVAILABLE',
   empty: 'GW_PART_TYPE',
+  'empty, said to be JSON': 'GW_PART_TYPE',
   html: 'GW_PART_TYPE',
   compressed: 'GW_PART_TYPE',
   broken: 'GW_PART_INVALID',

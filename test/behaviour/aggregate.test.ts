@@ -72,6 +72,36 @@ routes:
   expect(({} as Record<string, unknown>).x).toBeUndefined();
 });
 
+test('a name with escapes is the name that it means, wherever members are looked for', async () => {
+  const origin = await startJsonOrigin(
+    '\ufeff{"\\u0061":"\\u0076\\/x","a\\/b":[{"\\u0069d":7}],"c":-0,"\\ud800":1e999}',
+  );
+  const { ask, series } = await startTestGateway(`
+routes:
+  - path: /whole
+    aggregate: { one: { upstream: ${origin.url}, path: / } }
+  - path: /picked
+    aggregate: { one: { upstream: ${origin.url}, path: /, pick: [a], rename: { a: "b" } } }
+  - name: root
+    path: /root
+    aggregate:
+      a: { upstream: ${origin.url}, path: "/" }
+      one: { upstream: ${origin.url}, path: "/{parts.a.a}", into: /, optional: true }
+      two: { upstream: ${origin.url}, path: "/?q={parts.a.a}", at: /a~1b/0/id }
+      three: { upstream: ${origin.url}, path: /, into: / }
+`);
+  // The mark of the byte order is no part of the text (RFC 8259 section 8.1).
+  expect((await ask('/whole')).body).toBe(
+    '{"one":{"\\u0061":"\\u0076\\/x","a\\/b":[{"\\u0069d":7}],"c":-0,"\\ud800":1e999}}',
+  );
+  expect((await ask('/picked')).body).toBe('{"one":{"b":"\\u0076\\/x"}}');
+  const root = await ask('/root');
+  expect(root.headers['snowgate-partial']).toBe('one;code=GW_PART_VALUE');
+  expect(root.body).toBe('{"a":"\\u0076\\/x","two":7,"a/b":[{"\\u0069d":7}],"c":-0,"\\ud800":1e999}');
+  expect(origin.reached.map(({ url }) => url)).toContain('/?q=v%2Fx');
+  expect((await series()).get('snowgate_aggregate_member_conflicts_total{route="root"}')).toBe(1);
+});
+
 test('each part is told of the client and the trace, and of nothing that the client said of its own request', async () => {
   const origin = await startJsonOrigin({});
   const { ask } = await startTestGateway(`

@@ -135,7 +135,12 @@ const settingOf = async (
     b,
     c,
     used,
-    becomes: (wanted, ms) => patience(() => `${wanted}, last ${used()}`, ms, () => used() === wanted),
+    becomes: (wanted, ms) =>
+      patience(
+        () => `${wanted}, last ${used()}`,
+        ms,
+        () => used() === wanted,
+      ),
     age: async () =>
       (await gateway.series()).get('snowgate_registry_age_seconds{registry="known",upstream="orders"}')!,
   };
@@ -219,7 +224,11 @@ export function registryConformance(adapter: RegistryAdapter): void {
       await becomes('a3 b1 c1', delayMs);
       if (server.drain !== null) {
         await server.drain('orders', 'i-2');
-        await patience(() => `b drains, last ${used()}`, delayMs, () => /^a3 (b0 )?c1$/.test(used()));
+        await patience(
+          () => `b drains, last ${used()}`,
+          delayMs,
+          () => /^a3 (b0 )?c1$/.test(used()),
+        );
         // What was on its way when the drain took effect.
         await patience('b is idle', delayMs, () => inFlight(gateway, b) === 0);
         const before = b.reached.length;

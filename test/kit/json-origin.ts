@@ -29,6 +29,7 @@ export const BEHAVIOURS = {
   overloaded: (_request, response) => sendJson(response, '{}', { 'retry-after': '7' }, 503),
   moved: (_request, response) => response.writeHead(302, { location: 'http://127.0.0.1:1/' }).end(),
   empty: (_request, response) => response.writeHead(204).end(),
+  'empty, said to be JSON': (_request, response) => sendJson(response, ''),
   html: (_request, response) => response.writeHead(200, { 'content-type': 'text/html' }).end('<p>hello'),
   untyped: (_request, response) => response.end('{"is":"untyped"}'),
   compressed: (_request, response) => sendJson(response, '{}', { 'content-encoding': 'br' }),

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { GatewayError } from '../../../src/kernel/errors.ts';
+import { PartAnswers } from '../../../src/proxy/aggregate-answers.ts';
 import { compileBody, compileHeader, compileTarget } from '../../../src/proxy/aggregate-template.ts';
 import { createFields } from '../../../src/wire/fields.ts';
 import { parseTemplate } from '../../../src/wire/template.ts';
@@ -22,10 +23,16 @@ const source = (claims: Readonly<Record<string, unknown>>): WordSource => ({
   principal: { id: 'ada', claims, scopes: [] },
 });
 
-const NONE = new Map<string, string>();
+const answersOf = (parts: ReadonlyMap<string, string>): PartAnswers => {
+  const answers = new PartAnswers();
+  for (const [name, json] of parts) answers.add(name, json);
+  return answers;
+};
 
-const target = (text: string, claims = {}, answers: ReadonlyMap<string, string> = NONE) => {
-  const { path, query } = compileTarget(parseTemplate(text))(source(claims), answers);
+const NONE = answersOf(new Map());
+
+const target = (text: string, claims = {}, answers: ReadonlyMap<string, string> = new Map()) => {
+  const { path, query } = compileTarget(parseTemplate(text))(source(claims), answersOf(answers));
   return path + query;
 };
 
@@ -123,7 +130,7 @@ describe('a body', () => {
       { text: parseTemplate('is {claims.name}') },
       '}',
     ]);
-    const answers = new Map([['user', '{"big":12345678901234567890}']]);
+    const answers = answersOf(new Map([['user', '{"big":12345678901234567890}']]));
     expect(body(source({ list: [1, 'x'], name: '"quoted"' }), answers)).toBe(
       '{"a":[1,"x"],"b":12345678901234567890,"c":"is \\"quoted\\""}',
     );
