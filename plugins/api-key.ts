@@ -67,7 +67,8 @@ export default definePlugin({
         return undefined;
       },
       request(x) {
-        if (!config.forwardKey) place.strip(x.request);
+        place.strip(x.request);
+        if (config.forwardKey && place.read(x) !== undefined) place.restore(x, x.request);
         forwarding.set(x, x.request);
       },
       explain: ({ principal }) => (principal?.by === host.instance ? principal.id : 'no key'),

@@ -24,7 +24,8 @@ interface User {
   readonly hash: PasswordHash;
 }
 
-const SCHEME = /^basic(?: +|$)/i;
+/** Up to whatever can be no part of a scheme's name (RFC 9110 section 11.1). */
+const SCHEME = /^basic(?![!#$%&'*+.^_`|~0-9A-Za-z-])[ \t]*/i;
 
 /** Name and password; null for what is no such credential, '' for one that is malformed. */
 const credentialOf = (x: Exchange): { name: string; password: string } | '' | null => {

@@ -183,7 +183,8 @@ export default definePlugin({
     return {
       // With a name for whoever asks it is an authenticator like any other; without one it only says yes or no.
       ...(principal === undefined ? { authorize: authenticate } : { authenticate }),
-      reserves: copy,
+      // Also the name that is not copied: an upstream that looks for it must not find a client's own word.
+      reserves: principal === undefined ? copy : [...new Set([...copy, principal])],
       request(x) {
         const headers = x.slots[host.slot] as Verdict['headers'] | undefined;
         if (headers === undefined) return;

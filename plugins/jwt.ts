@@ -93,7 +93,8 @@ export default definePlugin({
         return issuer === undefined ? reject(unknownIssuer(iss)) : verify(x, token, read, issuer);
       },
       request(x) {
-        if (!forwardToken) place.strip(x.request);
+        place.strip(x.request);
+        if (forwardToken && place.read(x) !== undefined) place.restore(x, x.request);
         forwarding.set(x, x.request);
       },
       explain({ principal }) {

@@ -18,9 +18,19 @@ export interface Place {
   read(x: Exchange): string | undefined;
   /** Takes it out of what is sent. */
   strip(head: RequestHead): void;
+  /** Puts the one that was read back, and nothing else that stood in a place: the upstream sees whom the gateway saw. */
+  restore(x: Exchange, head: RequestHead): void;
 }
 
-const BEARER = /^bearer(?: +|$)/i;
+/** The scheme up to whatever can be no part of its name (RFC 9110 section 11.1): `Bearer<tab>x` is meant as a token too. */
+const BEARER = /^bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])[ \t]*/i;
+
+const restoreField =
+  (name: string): Place['restore'] =>
+  ({ received }, { fields }) => {
+    const value = received.fields[name];
+    if (value !== undefined) fields[name] = value;
+  };
 
 /** `Authorization: Bearer …` (RFC 6750 section 2.1); another scheme is somebody else's credential. */
 const authorization: Place = {
@@ -36,6 +46,7 @@ const authorization: Place = {
     const value = fields.authorization;
     if (value !== undefined && (typeof value !== 'string' || BEARER.test(value))) delete fields.authorization;
   },
+  restore: restoreField('authorization'),
 };
 
 const header = (name: string): Place => ({
@@ -46,6 +57,7 @@ const header = (name: string): Place => ({
   strip({ fields }) {
     delete fields[name];
   },
+  restore: restoreField(name),
 });
 
 /** A `cookie` field without the cookies of a name; '' when nothing is left. */
@@ -65,17 +77,39 @@ const cookie = (name: string): Place => ({
     if (left === '') delete fields.cookie;
     else fields.cookie = left;
   },
+  restore({ received }, { fields }) {
+    const own = `${name}=${cookieText(received.fields, name) ?? ''}`;
+    const { cookie: others } = fields;
+    fields.cookie = others === undefined ? own : `${own}; ${[others].flat().join('; ')}`;
+  },
 });
+
+/** A query without the parameters of a name; '' when nothing is left. */
+const withoutParameter = (text: string, name: string): string => {
+  const left = text
+    .slice(1)
+    .split('&')
+    .filter((pair) => queryText(`?${pair}`, name) === undefined);
+  return left.length === 0 ? '' : `?${left.join('&')}`;
+};
+
+/** A page whose address holds a token names that address with all that it loads. */
+const withoutReferred = (referer: string, name: string): string => {
+  const [, page = '', search = '', fragment = ''] = /^([^?#]*)(\?[^#]*)?(.*)$/s.exec(referer) ?? [];
+  return page + withoutParameter(search, name) + fragment;
+};
 
 const query = (name: string): Place => ({
   read: (x) => queryText(x.received.query, name),
   strip(head) {
-    if (head.query === '') return;
-    const left = head.query
-      .slice(1)
-      .split('&')
-      .filter((pair) => queryText(`?${pair}`, name) === undefined);
-    head.query = left.length === 0 ? '' : `?${left.join('&')}`;
+    if (head.query !== '') head.query = withoutParameter(head.query, name);
+    const { referer } = head.fields;
+    if (referer?.includes('?') === true)
+      head.fields.referer = withoutReferred([referer].flat().join(', '), name);
+  },
+  restore({ received }, head) {
+    const own = `${encodeURIComponent(name)}=${encodeURIComponent(queryText(received.query, name) ?? '')}`;
+    head.query = head.query === '' ? `?${own}` : `${head.query}&${own}`;
   },
 });
 
@@ -101,6 +135,9 @@ export function compilePlaces(texts: readonly string[]): Place {
     },
     strip(head) {
       for (const place of places) place.strip(head);
+    },
+    restore(x, head) {
+      places.find((place) => place.read(x) !== undefined)?.restore(x, head);
     },
   };
 }

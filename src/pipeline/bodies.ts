@@ -1,6 +1,7 @@
 /** Bodies that the exchange needs: collected whole, replayed from memory, or led through stages. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Body, Sink, Stage } from '../wire/body.ts';
+import type { Fields } from '../wire/fields.ts';
 
 /** Collects a body; the flow stops at the limit. */
 class Collector implements Sink {
@@ -112,4 +113,41 @@ class StagedBody implements Body {
 /** The body led through the stages, the first one nearest to the source. */
 export function stagedBody(source: Body, stages: readonly Stage[]): Body {
   return new StagedBody(source, stages);
+}
+
+/** Lets a body through without the trailers of some names. */
+class TrailerFilter implements Sink {
+  readonly #next: Sink;
+  readonly #names: readonly string[];
+
+  constructor(next: Sink, names: readonly string[]) {
+    this.#next = next;
+    this.#names = names;
+  }
+
+  get ready(): (() => void) | null {
+    return this.#next.ready;
+  }
+
+  set ready(run: (() => void) | null) {
+    this.#next.ready = run;
+  }
+
+  write(chunk: Uint8Array): boolean {
+    return this.#next.write(chunk);
+  }
+
+  end(trailers: Fields | null): void {
+    if (trailers !== null) for (const name of this.#names) delete trailers[name];
+    this.#next.end(trailers);
+  }
+
+  fail(error: GatewayError): void {
+    this.#next.fail(error);
+  }
+}
+
+/** Takes trailers out of a body by their names, in small letters. */
+export function withoutTrailers(names: readonly string[]): Stage {
+  return (next) => new TrailerFilter(next, names);
 }

@@ -2,6 +2,7 @@
 import type { Clock } from '../kernel/clock.ts';
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Wheel } from '../kernel/wheel.ts';
+import { withoutTrailers } from '../pipeline/bodies.ts';
 import { LiveExchange } from '../pipeline/exchange.ts';
 import { LEFT, runBefore, runLog, runRequest, runResponse } from '../pipeline/run.ts';
 import type { Reply } from '../plugin.ts';
@@ -89,6 +90,8 @@ export class Dispatcher {
       slotCount: route.slotCount,
       clock,
     });
+    // Only a body of unknown length can bring trailers, which some servers read as headers.
+    if (reserved !== null && down.body?.length === null) x.mapRequest(withoutTrailers(reserved));
     if (id === null) x.fail(gatewayError('GW_NOT_READY', 'the clock went backwards too far'));
     else x.traceparent = tracing.traceparentFor(head, client.trusted, id);
     route.enter();
