@@ -13,7 +13,10 @@ export function network(address: string): string {
   if (!address.includes(':')) return address;
   const plain = address.replace(/%.*$/, '');
   if (!ipaddr.IPv6.isValid(plain)) return address;
-  const parts = ipaddr.IPv6.parse(plain).parts.slice(0, 4);
+  const parsed = ipaddr.IPv6.parse(plain);
+  // Or all of IPv4 would be one network, however a proxy spells it.
+  if (parsed.isIPv4MappedAddress()) return parsed.toIPv4Address().toString();
+  const parts = parsed.parts.slice(0, 4);
   return `${parts.map((part) => part.toString(16)).join(':')}::/64`;
 }
 

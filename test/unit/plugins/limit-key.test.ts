@@ -9,6 +9,8 @@ const NETWORKS: [address: string, network: string][] = [
   ['2001:db8::1', '2001:db8:0:0::/64'],
   ['fe80::1%eth0', 'fe80:0:0:0::/64'],
   ['::1', '0:0:0:0::/64'],
+  ['::FFFF:192.0.2.1', '192.0.2.1'],
+  ['::ffff:c000:201', '192.0.2.1'],
 ];
 for (const [address, expected] of NETWORKS) {
   test(`${address} counts as ${expected}`, () => {
