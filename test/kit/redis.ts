@@ -47,11 +47,15 @@ export async function freePort(): Promise<number> {
 const cli = async (port: number, args: readonly string[]): Promise<string> =>
   (await run('redis-cli', ['-p', String(port), ...args])).stdout.trim();
 
-/** Waits until a command prints what is wanted. */
-async function eventually(ask: () => Promise<string>, fits: (text: string) => boolean): Promise<void> {
+/** Waits until a command prints what is wanted, or until it is in vain. */
+async function eventually(
+  ask: () => Promise<string>,
+  fits: (text: string) => boolean,
+  isVain = () => false,
+): Promise<void> {
   const over = Date.now() + 20_000;
   let last = '';
-  while (Date.now() < over) {
+  while (Date.now() < over && !isVain()) {
     last = await ask().catch((error: Error) => error.message);
     if (fits(last)) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -77,6 +81,7 @@ async function spawnRedis(port: number, args: readonly string[], isSentinel: boo
     await eventually(
       () => cli(port, ['ping']),
       (text) => text === 'PONG',
+      () => child.exitCode !== null,
     );
   };
   const kill = async () => {
@@ -107,9 +112,20 @@ const owned = async (server: RedisServer, owner: Owner): Promise<RedisServer> =>
   return server;
 };
 
+/** Another process may have taken a port before the server does; then it ends at its start, and others are tried. */
+async function onFreePort(start: (port: number) => Promise<RedisServer>): Promise<RedisServer> {
+  for (let left = 4; ; left--) {
+    try {
+      return await start(await freePort());
+    } catch (error) {
+      if (left === 0) throw error;
+    }
+  }
+}
+
 /** One server on a free port. */
 export async function startRedis(owner: Owner = onTestFinished, args: string[] = []): Promise<RedisServer> {
-  return owned(await spawnRedis(await freePort(), args, false), owner);
+  return owned(await onFreePort((port) => spawnRedis(port, args, false)), owner);
 }
 
 export interface SentinelTrio {
@@ -131,7 +147,7 @@ export async function startSentinels(owner: Owner = onTestFinished): Promise<Sen
       'sentinel down-after-milliseconds mymaster 500',
       'sentinel failover-timeout mymaster 2000',
     ];
-    sentinels.push(await owned(await spawnRedis(await freePort(), lines, true), owner));
+    sentinels.push(await owned(await onFreePort((port) => spawnRedis(port, lines, true)), owner));
   }
   for (const sentinel of sentinels) {
     await eventually(
@@ -157,9 +173,10 @@ export interface ClusterTrio {
 export async function startCluster(owner: Owner = onTestFinished): Promise<ClusterTrio> {
   const nodes: RedisServer[] = [];
   for (let at = 0; at < 3; at++) {
-    const bus = String(await freePort());
-    const args = ['--cluster-enabled', 'yes', '--cluster-port', bus, '--cluster-node-timeout', '1000'];
-    nodes.push(await startRedis(owner, [...args, '--cluster-require-full-coverage', 'no']));
+    const args = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '1000'];
+    args.push('--cluster-require-full-coverage', 'no', '--cluster-port');
+    const start = async (port: number) => spawnRedis(port, [...args, String(await freePort())], false);
+    nodes.push(await owned(await onFreePort(start), owner));
   }
   const hosts = nodes.map(({ port }) => `127.0.0.1:${port}`);
   await run('redis-cli', ['--cluster', 'create', ...hosts, '--cluster-yes']);
