@@ -17,6 +17,7 @@ const FLOORS = [
   ['identity', 'pipeline'],
   ['upstream'],
   ['proxy'],
+  ['aggregate'],
   ['runtime'],
   ['workers'],
   ['admin'],

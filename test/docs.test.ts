@@ -44,6 +44,7 @@ const ROOMS = [
   'pipeline',
   'upstream',
   'proxy',
+  'aggregate',
   'runtime',
   'admin',
   'commands',

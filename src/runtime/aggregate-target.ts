@@ -1,15 +1,16 @@
 /** The one way that a route with an aggregate goes: to all its parts. */
-import { type Chain, compileChain } from '../pipeline/chain.ts';
-import type { LiveExchange } from '../pipeline/exchange.ts';
-import { runAttempt, runResponse } from '../pipeline/run.ts';
-import { aggregate } from '../proxy/aggregate.ts';
+
+import { aggregate } from '../aggregate/aggregate.ts';
 import {
   type AggregateOptions,
   createPartOptions,
   type PartUpstream,
   type UpstreamHooks,
   variesBy,
-} from '../proxy/aggregate-options.ts';
+} from '../aggregate/options.ts';
+import { type Chain, compileChain } from '../pipeline/chain.ts';
+import type { LiveExchange } from '../pipeline/exchange.ts';
+import { runAttempt, runResponse } from '../pipeline/run.ts';
 import type { RequestHeadOptions } from '../proxy/request-head.ts';
 import { hashFor, type Opened } from './forward-plan.ts';
 import type { LiveTarget } from './live-target.ts';

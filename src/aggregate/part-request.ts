@@ -2,9 +2,9 @@
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import { createFields, type Fields } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
-import type { Answers } from './aggregate-answers.ts';
-import type { PartOptions } from './aggregate-options.ts';
-import type { Target } from './aggregate-template.ts';
+import type { Answers } from './answers.ts';
+import type { Target } from './fill.ts';
+import type { PartOptions } from './options.ts';
 
 /** The client's body, and what it said of the one answer that it wants: ranges, conditions, forms, an upgrade. */
 const OF_THE_CLIENT =

@@ -1,7 +1,7 @@
 /** Puts the answers of all parts together, as text: beside each other, and into the elements of each other's lists. */
-import { elementsOf, joinMembers, membersOf } from './aggregate-json.ts';
-import type { PartRun } from './aggregate-part.ts';
-import { spliceMembers } from './aggregate-splice.ts';
+import { elementsOf, joinMembers, membersOf } from './json.ts';
+import type { PartRun } from './part-run.ts';
+import { spliceMembers } from './splice.ts';
 
 export interface Whole {
   readonly json: string;

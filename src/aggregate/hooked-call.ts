@@ -5,12 +5,12 @@ import type { Chain } from '../pipeline/chain.ts';
 import type { PartExchange } from '../pipeline/part-exchange.ts';
 import { runRequest, runResponse } from '../pipeline/run.ts';
 import type { Reply } from '../plugin.ts';
+import { ownReply } from '../proxy/answer.ts';
+import { errorReply } from '../proxy/problem.ts';
+import { guardedStage } from '../proxy/stages.ts';
 import type { Body, Stage } from '../wire/body.ts';
 import type { ResponseHead } from '../wire/heads.ts';
 import type { Call, Flight, Receiver, Transport } from '../wire/transport.ts';
-import { ownReply } from './answer.ts';
-import { errorReply } from './problem.ts';
-import { guardedStage } from './stages.ts';
 
 interface Hooked {
   /** What the plugins see; its request is the head of the call. */

@@ -2,16 +2,16 @@
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { Reply } from '../plugin.ts';
+import { answer } from '../proxy/answer.ts';
+import { deadlineOf } from '../proxy/deadline.ts';
+import { errorReply, pluginError } from '../proxy/problem.ts';
 import type { Body } from '../wire/body.ts';
 import type { ResponseHead } from '../wire/heads.ts';
-import { PartAnswers } from './aggregate-answers.ts';
-import { EachPart } from './aggregate-each.ts';
-import type { AggregateOptions } from './aggregate-options.ts';
-import { failedReply, joinedReply, partsText, passedReply } from './aggregate-outcome.ts';
-import { CallPart, type PartOwner, type PartRun } from './aggregate-part.ts';
-import { answer } from './answer.ts';
-import { deadlineOf } from './deadline.ts';
-import { errorReply, pluginError } from './problem.ts';
+import { PartAnswers } from './answers.ts';
+import { EachPart } from './each-part.ts';
+import type { AggregateOptions } from './options.ts';
+import { failedReply, joinedReply, partsText, passedReply } from './outcome.ts';
+import { CallPart, type PartOwner, type PartRun } from './part-run.ts';
 
 class Aggregation implements PartOwner {
   readonly #x: LiveExchange;

@@ -1,6 +1,6 @@
 /** What of a part's answer goes into the whole: a place in it, and members picked, dropped and renamed. */
 import type { AggregatePart } from '../config/aggregate-types.ts';
-import { elementsOf, joinMembers, membersOf } from './aggregate-json.ts';
+import { elementsOf, joinMembers, membersOf } from './json.ts';
 
 export type ShapeOptions = Pick<AggregatePart, 'pick' | 'drop' | 'rename'>;
 

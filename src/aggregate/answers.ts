@@ -1,6 +1,6 @@
 /** The answers that templates look into: those of the parts that are through, and the element at hand. */
 import { ELEMENT, type PartReference } from '../wire/template.ts';
-import { plainText, valueAt } from './aggregate-json.ts';
+import { plainText, valueAt } from './json.ts';
 
 export interface Answers {
   /** The value that a reference leads to, as JSON; null where there is none. */

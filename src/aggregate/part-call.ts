@@ -6,17 +6,17 @@ import { Attempt, type LiveExchange } from '../pipeline/exchange.ts';
 import { PartExchange } from '../pipeline/part-exchange.ts';
 import { runLog } from '../pipeline/run.ts';
 import type { EndpointInfo } from '../plugin.ts';
+import { pluginError } from '../proxy/problem.ts';
+import { endpointHost } from '../proxy/request-head.ts';
 import type { Body, Sink } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
 import type { RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Call, CallObserver, Flight, Receiver } from '../wire/transport.ts';
-import { answerProblem } from './aggregate-accept.ts';
-import { sendHooked } from './aggregate-hooks.ts';
-import { jsonProblem, membersOf, valueAt } from './aggregate-json.ts';
-import type { PartOptions, UpstreamHooks } from './aggregate-options.ts';
-import { type Filled, partHead } from './aggregate-request.ts';
-import { pluginError } from './problem.ts';
-import { endpointHost } from './request-head.ts';
+import { answerProblem } from './accept.ts';
+import { sendHooked } from './hooked-call.ts';
+import { jsonProblem, membersOf, valueAt } from './json.ts';
+import type { PartOptions, UpstreamHooks } from './options.ts';
+import { type Filled, partHead } from './part-request.ts';
 
 /** Deeper or wider answers are no data but an attack, or a mistake. */
 const BOUNDS = { depth: 64, keys: 50_000 };

@@ -1,9 +1,9 @@
 /** Values in the requests of parts: each encoded for its place, so that none can mean more than a value. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { PartAnswers } from '../../../src/aggregate/answers.ts';
+import { compileBody, compileHeader, compileTarget } from '../../../src/aggregate/fill.ts';
 import { GatewayError } from '../../../src/kernel/errors.ts';
-import { PartAnswers } from '../../../src/proxy/aggregate-answers.ts';
-import { compileBody, compileHeader, compileTarget } from '../../../src/proxy/aggregate-template.ts';
 import { createFields } from '../../../src/wire/fields.ts';
 import { parseTemplate } from '../../../src/wire/template.ts';
 import type { WordSource } from '../../../src/wire/words.ts';

@@ -1,10 +1,10 @@
 /** A part that is asked for each element of a list: one call for all that would ask the same, so many at a time. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
-import { type Answers, ElementAnswers } from './aggregate-answers.ts';
-import { PartCall } from './aggregate-call.ts';
-import { elementsOf, valueAt } from './aggregate-json.ts';
-import { errorOf, PartRun } from './aggregate-part.ts';
-import { callKey, type Filled, filledLength, fillPart } from './aggregate-request.ts';
+import { type Answers, ElementAnswers } from './answers.ts';
+import { elementsOf, valueAt } from './json.ts';
+import { PartCall } from './part-call.ts';
+import { callKey, type Filled, filledLength, fillPart } from './part-request.ts';
+import { errorOf, PartRun } from './part-run.ts';
 
 /** One element of the list: the call that its answer comes from, or why there is none. */
 type Place = PartCall | GatewayError;

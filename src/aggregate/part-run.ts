@@ -4,11 +4,11 @@ import type { Wheel } from '../kernel/wheel.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { Body } from '../wire/body.ts';
 import type { ResponseHead } from '../wire/heads.ts';
-import type { Answers } from './aggregate-answers.ts';
-import { type CallOwner, PartCall } from './aggregate-call.ts';
-import type { PartOptions } from './aggregate-options.ts';
-import { fillPart } from './aggregate-request.ts';
-import { shapedSteps } from './aggregate-shape.ts';
+import type { Answers } from './answers.ts';
+import type { PartOptions } from './options.ts';
+import { type CallOwner, PartCall } from './part-call.ts';
+import { fillPart } from './part-request.ts';
+import { shapedSteps } from './shape.ts';
 
 /** Who started the part. */
 export interface PartOwner {

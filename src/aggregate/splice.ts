@@ -1,5 +1,5 @@
 /** Puts a member into each element of a list within JSON; all the text around it stays as it is. */
-import { eachElement, eachMember, type Range, rangeAt } from './aggregate-json.ts';
+import { eachElement, eachMember, type Range, rangeAt } from './json.ts';
 
 export interface Spliced {
   readonly json: string;

@@ -1,7 +1,7 @@
 /** Caching of an answer put together from several: the strictest of them, in everything. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { allVary, strictestCaching } from '../../../src/proxy/aggregate-cache.ts';
+import { allVary, strictestCaching } from '../../../src/aggregate/caching.ts';
 import { createFields, type Fields } from '../../../src/wire/fields.ts';
 
 const NOW = Date.UTC(2026, 0, 1);

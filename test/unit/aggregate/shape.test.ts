@@ -1,6 +1,6 @@
 /** Members of an answer picked, dropped and renamed, without a change to what stays. */
 import { expect, test } from 'vitest';
-import { compileShape, type ShapeOptions } from '../../../src/proxy/aggregate-shape.ts';
+import { compileShape, type ShapeOptions } from '../../../src/aggregate/shape.ts';
 
 const shape = (options: Partial<ShapeOptions>, json: string) =>
   compileShape({ pick: null, drop: [], rename: {}, ...options })?.(json);

@@ -1,8 +1,8 @@
 /** Members put into the elements of a list: where they belong, and without a change to any other character. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { shapedSteps } from '../../../src/proxy/aggregate-shape.ts';
-import { spliceMembers } from '../../../src/proxy/aggregate-splice.ts';
+import { shapedSteps } from '../../../src/aggregate/shape.ts';
+import { spliceMembers } from '../../../src/aggregate/splice.ts';
 
 const splice = (json: string, values: readonly string[], steps: readonly string[] = [], name = 'p') =>
   spliceMembers(json, steps, { name, values });

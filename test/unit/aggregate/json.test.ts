@@ -8,7 +8,7 @@ import {
   membersOf,
   plainText,
   valueAt,
-} from '../../../src/proxy/aggregate-json.ts';
+} from '../../../src/aggregate/json.ts';
 
 const BOUNDS = { depth: 4, keys: 5 };
 

@@ -2,15 +2,15 @@
 import { gatewayError } from '../kernel/errors.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { Reply } from '../plugin.ts';
+import { dropHopByHop } from '../proxy/hop-by-hop.ts';
+import { problemDocument } from '../proxy/problem.ts';
 import type { Body } from '../wire/body.ts';
 import { createFields, type Fields } from '../wire/fields.ts';
 import type { ResponseHead } from '../wire/heads.ts';
-import { allVary, strictestCaching } from './aggregate-cache.ts';
-import { joinParts } from './aggregate-join.ts';
-import type { AggregateOptions } from './aggregate-options.ts';
-import type { PartRun } from './aggregate-part.ts';
-import { dropHopByHop } from './hop-by-hop.ts';
-import { problemDocument } from './problem.ts';
+import { allVary, strictestCaching } from './caching.ts';
+import { joinParts } from './join.ts';
+import type { AggregateOptions } from './options.ts';
+import type { PartRun } from './part-run.ts';
 
 /** The gateway's marker of an answer without all its optional parts: `orders;code=GW_…, banners;code=GW_…`. */
 export const PARTIAL_FIELD = 'snowgate-partial';

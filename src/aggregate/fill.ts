@@ -4,7 +4,7 @@ import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import { canonicalPath } from '../router/path.ts';
 import { type PartReference, partReference, type Template } from '../wire/template.ts';
 import { compileValue, type ValueReader, valueText, type WordSource } from '../wire/words.ts';
-import type { Answers } from './aggregate-answers.ts';
+import type { Answers } from './answers.ts';
 
 /**
  * Makes one text for one request.

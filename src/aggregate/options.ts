@@ -5,14 +5,14 @@ import type { Chain } from '../pipeline/chain.ts';
 import type { LiveExchange } from '../pipeline/exchange.ts';
 import type { PartExchange } from '../pipeline/part-exchange.ts';
 import type { EndpointInfo, Reply } from '../plugin.ts';
+import type { AnswerOptions } from '../proxy/answer.ts';
 import type { RequestHead } from '../wire/heads.ts';
 import { type Template, wordsOf } from '../wire/template.ts';
 import type { Timeouts, Transport } from '../wire/transport.ts';
 import type { WordSource } from '../wire/words.ts';
-import type { Answers } from './aggregate-answers.ts';
-import { compileShape, type Shape } from './aggregate-shape.ts';
-import { compileBody, compileHeader, compileTarget, type Fill, type Target } from './aggregate-template.ts';
-import type { AnswerOptions } from './answer.ts';
+import type { Answers } from './answers.ts';
+import { compileBody, compileHeader, compileTarget, type Fill, type Target } from './fill.ts';
+import { compileShape, type Shape } from './shape.ts';
 
 /** @param own what plugins of the upstream see; null where it has none */
 type Attempt = (
