@@ -4,9 +4,18 @@ import { createServer } from 'node:http';
 const port = Number(process.argv[2] ?? 9004);
 
 const users = new Map([
-  ['alice', { id: 'alice', name: 'Alice', city: 'Vienna', passwordHash: 'not for clients' }],
-  ['bob', { id: 'bob', name: 'Bob', city: 'Graz', passwordHash: 'not for clients' }],
-  ['carol', { id: 'carol', name: 'Carol', city: 'Atlantis', passwordHash: 'not for clients' }],
+  [
+    'alice',
+    {
+      id: 'alice',
+      name: 'Alice',
+      city: 'Vienna',
+      friends: ['bob', 'carol'],
+      passwordHash: 'not for clients',
+    },
+  ],
+  ['bob', { id: 'bob', name: 'Bob', city: 'Graz', friends: ['alice'], passwordHash: 'not for clients' }],
+  ['carol', { id: 'carol', name: 'Carol', city: 'Atlantis', friends: [], passwordHash: 'not for clients' }],
 ]);
 
 createServer((request, response) => {

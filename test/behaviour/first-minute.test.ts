@@ -63,6 +63,7 @@ test('each line that npm start says to try answers as said, and an edit of the s
     if (status !== undefined) expect(`${line}\n${outputs[at]}`).toContain(`HTTP/1.1 ${status} `);
   }
   expect(outputs.join('')).toContain('"user":"alice"');
+  expect(outputs.join('')).toContain('"friends":[{"id":"bob","name":"Bob"},{"id":"carol","name":"Carol"}]');
 
   const services = join(folder, 'examples/services.yaml');
   writeFileSync(services, readFileSync(services, 'utf8').replace(/^.*weight: 1\b.*\n/m, ''));
