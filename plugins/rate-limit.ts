@@ -13,9 +13,8 @@ import {
 import { compileRanges, ranges } from './_auth/ranges.ts';
 import { append, LimitFields, retryAfter } from './_limits/fields.ts';
 import { keyReader, placeOf, wordList } from './_limits/key.ts';
-import { Limit, type Where } from './_limits/limit.ts';
+import { Limit, type Ruling } from './_limits/limit.ts';
 import { checkLimit, type LimitInput, limitKeys, limitShape, readWindows } from './_limits/settings.ts';
-import type { Decision } from './_limits/windows.ts';
 
 const config = z
   .strictObject({
@@ -161,11 +160,7 @@ export default definePlugin({
       return dryRun ? 'would_refuse' : 'refused';
     };
 
-    const judge = (
-      x: Exchange,
-      policy: Policy,
-      { decision, where }: { decision: Decision | null; where: Where },
-    ): Reply | undefined => {
+    const judge = (x: Exchange, policy: Policy, { decision, where, windows }: Ruling): Reply | undefined => {
       if (where === 'local') x.degrade('limit-local');
       else if (where === 'open') x.degrade('limit-open');
       if (decision === null) {
@@ -177,11 +172,11 @@ export default definePlugin({
       counter.add(1, { result: resultOf(isAllowed), store: where });
       if (dryRun) return undefined;
       if (headers) {
-        const told: Told = { policy: policy.fields.policy, state: policy.fields.state(decision) };
+        const told: Told = { policy: policy.fields.policy, state: policy.fields.state(decision, windows) };
         x.slots[host.slot] = told;
       }
       if (isAllowed) return undefined;
-      const window = policy.limit.windows[decision.tightest]!;
+      const window = windows[decision.tightest]!;
       const detail = `${host.instance}: ${window.text}${where === 'local' ? ', this gateway’s part' : ''}`;
       return refuse('GW_RATE_LIMITED', detail, { 'retry-after': retryAfter(decision.waitUs) });
     };
@@ -194,7 +189,7 @@ export default definePlugin({
       if (key === 'allow') return;
       if (key === 'deny')
         return refuse('GW_FORBIDDEN', `${host.instance}: the request lacks ${by.join(', ')}`);
-      return policy.limit.decide(key, (decision, where) => judge(x, policy, { decision, where }));
+      return policy.limit.decide(key, (ruling) => judge(x, policy, ruling));
     };
 
     return {

@@ -19,14 +19,12 @@ const nameOf = (instance: string, window: Window, isAlone: boolean): string =>
 /** The names and policies of the windows of one limit, made once. */
 export class LimitFields {
   readonly #names: readonly string[];
-  readonly #windows: readonly Window[];
   readonly #cost: number;
   /** `RateLimit-Policy`: how many in how many seconds. */
   readonly policy: string;
 
   /** @param cost tokens of one request */
   constructor(instance: string, windows: readonly Window[], cost: number) {
-    this.#windows = windows;
     this.#cost = cost;
     this.#names = windows.map((window) => `"${nameOf(instance, window, windows.length === 1)}"`);
     this.policy = windows
@@ -40,14 +38,15 @@ export class LimitFields {
   /**
    * `RateLimit`: what the tightest window still gives (`r`), and for how many seconds that must do (`t`): until it is
    * full or begins anew, or where it is too little for a request, until one passes again.
+   * @param windows those that decided: while Redis is gone this gateway's part, which fills more slowly
    */
-  state(decision: Decision): string {
-    return `${this.#names[decision.tightest]};r=${decision.remaining};t=${secondsOf(this.#effectiveUs(decision))}`;
+  state(decision: Decision, windows: readonly Window[]): string {
+    const seconds = secondsOf(this.#effectiveUs(decision, windows[decision.tightest]!));
+    return `${this.#names[decision.tightest]};r=${decision.remaining};t=${seconds}`;
   }
 
-  #effectiveUs({ granted, waitUs, resetUs, tightest, remaining }: Decision): number {
+  #effectiveUs({ granted, waitUs, resetUs, remaining }: Decision, window: Window): number {
     if (granted === 0) return waitUs;
-    const window = this.#windows[tightest]!;
     if (window.kind !== 'bucket' || remaining >= this.#cost) return resetUs;
     return resetUs + this.#cost * window.stepUs - window.roomUs;
   }

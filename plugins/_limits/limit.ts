@@ -11,8 +11,15 @@ export type OnStoreFailure = 'local' | 'open' | 'closed';
 /** Where a decision was made; `open` and `closed`: nowhere, since Redis is gone. */
 export type Where = 'memory' | 'redis' | OnStoreFailure;
 
-/** Takes the decision, which is void afterwards; null where none was made. */
-export type Settle<R> = (decision: Decision | null, where: Where) => R;
+/** What was decided, where, and by which windows: those of the limit, or this gateway's part of them. */
+export interface Ruling {
+  /** Void after the settlement; null where none was made. */
+  readonly decision: Decision | null;
+  readonly where: Where;
+  readonly windows: readonly Window[];
+}
+
+export type Settle<R> = (ruling: Ruling) => R;
 
 export interface LimitSettings {
   /** Of the instance and plan: whoever has the same name shares the buckets. */
@@ -63,8 +70,11 @@ export class Limit {
 
   /** Takes the tokens of one request; synchronous unless Redis is asked. */
   decide<R>(key: string, settle: Settle<R>): R | Promise<R> {
-    if (this.#source === null)
-      return settle(this.#takeHere(this.windows, key, this.#settings.cost), 'memory');
+    const { windows } = this;
+    if (this.#source === null) {
+      const decision = this.#takeHere(windows, key, this.#settings.cost);
+      return settle({ decision, where: 'memory', windows });
+    }
     const answer = this.#source.take(`${this.#prefix}{${key}}`);
     if (answer === null) return this.#without(key, settle);
     if (!(answer instanceof Promise)) return this.#pass(key, answer, settle);
@@ -82,7 +92,7 @@ export class Limit {
 
   #pass<R>(key: string, decision: Decision, settle: Settle<R>): R {
     const { onStoreFailure } = this.#settings;
-    const answer = settle(decision, 'redis');
+    const answer = settle({ decision, where: 'redis', windows: this.windows });
     // What passed by Redis is taken here too, so that no change to `local` begins with a full bucket.
     if (decision.granted > 0 && onStoreFailure === 'local') this.#takeHere(this.#windowsOfPart(), key, 0);
     return answer;
@@ -90,9 +100,11 @@ export class Limit {
 
   #without<R>(key: string, settle: Settle<R>): R {
     const { onStoreFailure } = this.#settings;
-    if (onStoreFailure !== 'local') return settle(null, onStoreFailure);
-    const { cost } = this.#settings;
-    return settle(this.#takeHere(this.#windowsOfPart(), key, cost), 'local');
+    if (onStoreFailure !== 'local')
+      return settle({ decision: null, where: onStoreFailure, windows: this.windows });
+    const windows = this.#windowsOfPart();
+    const decision = this.#takeHere(windows, key, this.#settings.cost);
+    return settle({ decision, where: 'local', windows });
   }
 
   #windowsOfPart(): readonly Window[] {

@@ -230,6 +230,28 @@ redisTest('the gateways of a lost Redis share the limit by their number', async 
   expect(admitted).toBeLessThanOrEqual(BURST + RATE * seconds + 1);
 });
 
+redisTest('what a gateway tells of its part is true: its `t` is when one passes', async () => {
+  const server = await startRedis();
+  const text = yaml(server.url).replace(`rate: ${RATE}/s, burst: ${BURST}`, 'rate: 1/min, burst: 2');
+  const gateways = [await startTestGateway(text), await startTestGateway(text)];
+  const counted = async () =>
+    Promise.all(gateways.map(async (each) => (await each.series()).get('snowgate_redis_nodes')));
+  const over = performance.now() + 10_000;
+  while ((await counted()).some((nodes) => nodes !== 2) && performance.now() < over) await pause(50);
+  expect(await counted()).toEqual([2, 2]);
+  await server.kill();
+  await until(() => gateways.every((each) => !isExact(each)), 'degraded limits');
+  // A part is one token, which comes back after two minutes; of the whole limit one would be back after one.
+  const first = await gateways[0]!.ask('/limited');
+  expect([first.status, first.headers.ratelimit]).toEqual([204, '"by-address";r=0;t=120']);
+  const { status, headers } = await gateways[0]!.ask('/limited');
+  expect([status, headers.ratelimit]).toEqual([429, `"by-address";r=0;t=${headers['retry-after']}`]);
+  expect(Number(headers['retry-after'])).toBeGreaterThan(60);
+  expect((await gateways[0]!.line((line) => line.status === 429)).detail).toBe(
+    'by-address: 1/min, this gateway’s part',
+  );
+});
+
 redisTest('a Redis that is not there at the start is a warning, and it is used when it comes', async () => {
   const server = await startRedis();
   await server.kill();
