@@ -5,6 +5,8 @@ import type { Clock, Random, RedisLink } from 'snowgate/plugin';
 /** How long a place outlives a gateway that was killed. */
 const LEASE_MS = 10_000;
 const RENEW_MS = LEASE_MS / 3;
+/** How often places are given back that could not be while Redis was gone. */
+const OWED_MS = 100;
 /** How long a gateway that asked for its line counts as waiting: several of its questions. */
 const LINE_MS = 250;
 
@@ -52,6 +54,13 @@ const teach = (client: RedisLink['client']): Client => {
   return client as unknown as Client;
 };
 
+/** Places of one key that are free and that Redis does not know of yet. */
+interface Debt {
+  readonly members: string[];
+  /** From then on the leases of all of them have ended. */
+  untilMs: number;
+}
+
 export interface SharedPlacesParts {
   readonly link: RedisLink;
   readonly clock: Clock;
@@ -62,13 +71,19 @@ export class SharedPlaces {
   readonly #link: RedisLink;
   readonly #client: Client;
   readonly #id: string;
+  readonly #clock: Clock;
   readonly #renewing: { cancel(): void };
   /** The requests of this gateway that hold a place, by key. */
   readonly #held = new Map<string, Set<string>>();
+  /** By key; at most what was held when Redis went. */
+  readonly #owed = new Map<string, Debt>();
+  #paying: { cancel(): void } | null = null;
+  #isClosed = false;
   #count = 0;
 
   constructor({ link, clock, random }: SharedPlacesParts) {
     this.#link = link;
+    this.#clock = clock;
     this.#client = teach(link.client);
     this.#id = Buffer.from(random.bytes(8)).toString('base64url');
     this.#renewing = clock.every(RENEW_MS, () => this.#renew());
@@ -96,8 +111,8 @@ export class SharedPlaces {
         this.#client.snowgateEnter(key, `${key}:line`, member, limit, LEASE_MS, waiter, LINE_MS),
       );
     } catch (error) {
-      // It may have been done all the same: then this comes right behind it, or the lease ends by itself.
-      if (this.#link.up(key)) this.#client.zrem(key, member).catch(() => undefined);
+      // It may have been done all the same, or may yet be: a frozen Redis does it when it goes on.
+      this.#giveBack(key, [member]);
       throw error;
     }
     if (answer !== 1) return { member: null, isContested: answer === -1 };
@@ -111,13 +126,44 @@ export class SharedPlaces {
     const members = this.#held.get(key);
     members?.delete(member);
     if (members?.size === 0) this.#held.delete(key);
-    if (!this.#link.up(key)) return;
-    // A place that cannot be given back ends by itself.
-    this.#link.within(key, this.#client.zrem(key, member)).catch(() => undefined);
+    this.#giveBack(key, [member]);
   }
 
+  /** What is still owed then ends by itself. */
   close(): void {
+    this.#isClosed = true;
     this.#renewing.cancel();
+    this.#paying?.cancel();
+  }
+
+  #giveBack(key: string, members: readonly string[]): void {
+    if (!this.#link.up(key)) this.#owe(key, members);
+    else this.#link.within(key, this.#client.zrem(key, ...members)).catch(() => this.#owe(key, members));
+  }
+
+  /** Redis is gone: they are given back when it is there again, as long as their leases may last. */
+  #owe(key: string, members: readonly string[]): void {
+    if (this.#isClosed) return;
+    const untilMs = this.#clock.nowMs() + LEASE_MS;
+    const debt = this.#owed.get(key);
+    if (debt === undefined) this.#owed.set(key, { members: [...members], untilMs });
+    else {
+      debt.members.push(...members);
+      debt.untilMs = untilMs;
+    }
+    this.#paying ??= this.#clock.every(OWED_MS, () => this.#pay());
+  }
+
+  #pay(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const [key, { members, untilMs }] of this.#owed) {
+      if (nowMs < untilMs && !this.#link.up(key)) continue;
+      this.#owed.delete(key);
+      if (nowMs < untilMs) this.#giveBack(key, members);
+    }
+    if (this.#owed.size > 0) return;
+    this.#paying?.cancel();
+    this.#paying = null;
   }
 
   #renew(): void {

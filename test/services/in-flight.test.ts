@@ -224,6 +224,26 @@ const openRedis = async (url: string) => {
   return { link, ...parts };
 };
 
+redisTest('places that came free while Redis was gone are given back when it is there again', async () => {
+  const server = await startRedis();
+  const shared = await startGateways(server, 'limit: 4');
+  const { origin, ask, degraded } = shared;
+  const removed = async () =>
+    Number(/cmdstat_zrem:calls=(\d+)/.exec(await server.cli('INFO', 'commandstats'))?.[1] ?? 0);
+  const inside = [0, 1, 0, 1].map((at) => ask(at));
+  await origin.arrive(4);
+  const before = await removed();
+  server.freeze();
+  await degraded();
+  origin.answer(4);
+  expect(await Promise.all(inside)).toEqual([200, 200, 200, 200]);
+  server.thaw();
+  // Leases that end by themselves are not removed one by one.
+  while ((await removed()) < before + 2) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(() => shared.gateways.every(({ gateway }) => gateway.ready().degraded.length === 0), 'calm');
+  await expectFree(shared, 4);
+});
+
 redisTest('places are kept as long as their gateway lives, and come free when it is gone', async () => {
   const server = await startRedis();
   const mine = new SharedPlaces(await openRedis(server.url));
