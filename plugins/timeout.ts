@@ -56,7 +56,8 @@ export default definePlugin({
   setup(settings) {
     const waitFor = waitReader(settings);
     return {
-      admit: (x) => x.limitTime(waitFor(x).limitMs),
+      // Before whatever may keep a request waiting in `admit`, wherever it stands in the file.
+      authorize: (x) => x.limitTime(waitFor(x).limitMs),
       explain: (x) => waitFor(x).text,
     };
   },

@@ -82,12 +82,16 @@ export class LiveExchange implements Exchange {
   error: GatewayError | null;
   /** True once the client has gone: nothing more runs for it. */
   left: boolean;
+  /** True once its time was over while a hook before the upstream was awaited: it has its answer. */
+  late: boolean;
   /** Monotonic, when the upstream's head came; -1 before. */
   headMs: number;
   /** Milliseconds spent waiting for the upstream; -1 when unknown. */
   upstreamMs: number;
   /** The least that plugins allow from the start to the response head; Infinity for no limit of theirs. */
   limitMs: number;
+  /** Called when `limitMs` becomes less; null while nobody waits for it. */
+  limited: (() => void) | null;
   /** What it had to do without, for the log: words with spaces between them, or ''. */
   degraded: string;
   /** How each part of an aggregate ended, for the log; '' elsewhere. */
@@ -119,9 +123,11 @@ export class LiveExchange implements Exchange {
     this.status = 0;
     this.error = null;
     this.left = false;
+    this.late = false;
     this.headMs = -1;
     this.upstreamMs = -1;
     this.limitMs = Number.POSITIVE_INFINITY;
+    this.limited = null;
     this.degraded = '';
     this.parts = '';
     this.requestStages = null;
@@ -152,14 +158,21 @@ export class LiveExchange implements Exchange {
     return this.#abort.signal;
   }
 
-  /** Tells those who asked for `signal` that the client has left. Idempotent. */
+  /** Tells those who asked for `signal` that nobody waits for what they do. Idempotent. */
   abort(): void {
     this.#aborted = true;
     this.#abort?.abort();
   }
 
   limitTime(limitMs: number): void {
-    if (limitMs < this.limitMs) this.limitMs = limitMs;
+    if (limitMs < this.limitMs) {
+      this.limitMs = limitMs;
+      this.limited?.();
+    }
+  }
+
+  get stopped(): boolean {
+    return this.left || this.late;
   }
 
   degrade(how: Degraded): void {

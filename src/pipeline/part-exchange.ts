@@ -71,6 +71,10 @@ export class PartExchange implements RunningExchange {
     return this.#x.signal;
   }
 
+  get stopped(): boolean {
+    return this.left;
+  }
+
   get left(): boolean {
     return this.ended || this.#x.left;
   }

@@ -8,11 +8,13 @@ import { type Ask, type Chain, isThenable, type Step } from './chain.ts';
 export interface RunningExchange extends Exchange {
   /** True once the client has gone. */
   readonly left: boolean;
+  /** True once no more hooks before the upstream run: the client has gone, or its time was over. */
+  readonly stopped: boolean;
 }
 
 export type Outcome = undefined | Reply | Promise<undefined | Reply>;
 
-/** Given instead of an answer when the client left while a hook was awaited: nobody is there to be answered. */
+/** Given instead of an answer when the exchange ended while a hook was awaited: nobody is there to be answered. */
 export const LEFT: Reply = Object.freeze({
   status: KINDS.GW_CLIENT_LEFT.status,
   fields: Object.freeze(createFields()),
@@ -57,10 +59,10 @@ async function resumeSteps(
   try {
     answer = await pending;
   } catch (error) {
-    // An abort that followed from the client's leaving is no failure of the plugin.
-    return x.left ? LEFT : failed(step, error);
+    // An abort that followed from the end of the exchange is no failure of the plugin.
+    return x.stopped ? LEFT : failed(step, error);
   }
-  if (x.left) return LEFT;
+  if (x.stopped) return LEFT;
   if (answer !== undefined && answer !== null) return asReply(step, answer);
   return runSteps(steps, at + 1, x);
 }

@@ -43,7 +43,7 @@ export function askedTimeMs(fields: Fields): number {
 }
 
 /** How long a request may take by the configuration. */
-interface Limits {
+export interface TimeLimits {
   /** From its start to the response head; 0 for no limit. */
   readonly timeoutMs: number;
   /** From its start to the last byte; null for no limit. */
@@ -51,7 +51,7 @@ interface Limits {
 }
 
 /** Monotonic time by which the response head of the exchange must be there; Infinity for none. */
-export function deadlineOf(x: LiveExchange, limits: Limits): number {
+export function deadlineOf(x: LiveExchange, limits: TimeLimits): number {
   let limitMs = limits.timeoutMs > 0 ? limits.timeoutMs : Number.POSITIVE_INFINITY;
   if (limits.maxDurationMs !== null && limits.maxDurationMs < limitMs) limitMs = limits.maxDurationMs;
   if (x.limitMs < limitMs) limitMs = x.limitMs;

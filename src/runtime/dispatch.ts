@@ -7,6 +7,7 @@ import { LiveExchange } from '../pipeline/exchange.ts';
 import { LEFT, runBefore, runLog, runRequest, runResponse } from '../pipeline/run.ts';
 import type { Reply } from '../plugin.ts';
 import { type AnswerOptions, answer } from '../proxy/answer.ts';
+import type { TimeLimits } from '../proxy/deadline.ts';
 import { errorReply } from '../proxy/problem.ts';
 import { prepareRequest } from '../proxy/request-head.ts';
 import { detectLoop } from '../proxy/via.ts';
@@ -16,6 +17,7 @@ import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import type { Closing, Downstream } from '../wire/downstream.ts';
 import { type Ending, ExchangeOutcome } from './exchange-outcome.ts';
+import { inTime } from './in-time.ts';
 import type { LiveRoute } from './live-route.ts';
 import type { LiveTarget } from './live-target.ts';
 import type { Shedder } from './shedder.ts';
@@ -32,6 +34,8 @@ export interface DispatchParts {
 }
 
 const NO_PARAMS: Params = Object.freeze(Object.create(null) as Record<string, string>);
+/** What finds no route has no time of its own. */
+const UNLIMITED: TimeLimits = { timeoutMs: 0, maxDurationMs: null };
 
 export class Dispatcher {
   /** Replaced by one assignment; a request keeps the one that it started with. */
@@ -113,7 +117,8 @@ export class Dispatcher {
   /** The hooks that may refuse; then on to the route's upstream, where there is a route. */
   #guard(x: LiveExchange, route: LiveRoute | null): void {
     const verdict = runBefore(x.chain, x);
-    if (verdict instanceof Promise) this.#await(x, verdict, (reply) => this.#admit(x, route, reply));
+    if (verdict instanceof Promise)
+      this.#await(x, this.#inTime(x, verdict, route), (reply) => this.#admit(x, route, reply));
     else this.#admit(x, route, verdict);
   }
 
@@ -129,7 +134,8 @@ export class Dispatcher {
     else this.#reply(x, instead);
   }
 
-  #choose(x: LiveExchange, { split, rewrite }: LiveRoute): void {
+  #choose(x: LiveExchange, route: LiveRoute): void {
+    const { split, rewrite } = route;
     if (rewrite !== null) {
       const path = rewrite(x.request.path, x.params);
       if (path === null) {
@@ -145,7 +151,8 @@ export class Dispatcher {
       prepareRequest(x, target.head);
     }
     const verdict = runRequest(x.chain, x);
-    if (verdict instanceof Promise) this.#await(x, verdict, (reply) => this.#send(x, target, reply));
+    if (verdict instanceof Promise)
+      this.#await(x, this.#inTime(x, verdict, route), (reply) => this.#send(x, target, reply));
     else this.#send(x, target, verdict);
   }
 
@@ -164,6 +171,11 @@ export class Dispatcher {
 
   #answer(x: LiveExchange, reply: Reply): void {
     if (reply !== LEFT) answer(x, reply, this.#answering);
+  }
+
+  #inTime(x: LiveExchange, work: Promise<Reply | undefined>, route: LiveRoute | null) {
+    const limits = route?.plan.config ?? UNLIMITED;
+    return inTime(x, work, { limits, wheel: this.#parts.wheel });
   }
 
   /** Goes on once hooks are through; until then nobody else notices that the client leaves. */

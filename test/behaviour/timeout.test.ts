@@ -3,8 +3,9 @@ import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { startTestGateway } from '../kit/gateway.ts';
+import { startTestGateway, until } from '../kit/gateway.ts';
 import { startOrigin, startRawOrigin } from '../kit/gateway-origin.ts';
+import { startHeldOrigin } from '../kit/held-origin.ts';
 import { configIssues } from '../kit/plugin.ts';
 
 const TOLD = 'x-envoy-expected-rq-timeout-ms';
@@ -100,6 +101,49 @@ routes:
   const answer = await gateway.ask('/both');
   expect([answer.status, JSON.parse(answer.body).code]).toEqual([504, 'GW_TIMEOUT']);
   expectAbout((await gateway.line(({ path }) => path === '/both')).durationMs as number, 250);
+});
+
+test('a wait in line ends with the time of the plan, wherever the plugin stands, and the line is left', async () => {
+  const origin = await startHeldOrigin();
+  const gateway = await startTestGateway(`
+routes:
+  - path: /**
+    upstream: ${origin.url}
+    plugins: { in-flight: { limit: 1, queue: 1, queueTimeout: 60s }, timeout: ${PLANS} }
+`);
+  const ask = (plan: string) => gateway.ask(`/${plan}`, { headers: { plan } });
+  const first = ask('staff');
+  await origin.arrive(1);
+  // A second one finds the only place in line free again.
+  for (let at = 0; at < 2; at++) {
+    const seen = gateway.access.length;
+    const { status, body } = await ask('free');
+    expect([status, JSON.parse(body).code]).toEqual([504, 'GW_TIMEOUT']);
+    const line = await gateway.line((each) => gateway.access.indexOf(each) >= seen);
+    expect([line.code, line.detail]).toEqual(['GW_TIMEOUT', 'while a plugin was at work']);
+    expectAbout(line.durationMs as number, 200);
+  }
+  origin.answer(1);
+  expect((await first).status).toBe(200);
+  expect(origin.paths).toEqual(['/staff']);
+});
+
+test('a service that is asked has no longer than the route', async () => {
+  const silent = await startRawOrigin((socket) => socket.resume());
+  const origin = await startOrigin();
+  const gateway = await startTestGateway(`
+routes:
+  - path: /**
+    upstream: ${origin.url}
+    timeout: 200ms
+    plugins: { ext-auth: { url: "${silent.url}", timeout: 60s } }
+`);
+  const answer = await gateway.ask('/');
+  expect([answer.status, JSON.parse(answer.body).code]).toEqual([504, 'GW_TIMEOUT']);
+  expectAbout((await gateway.line(() => true)).durationMs as number, 200);
+  // Nobody waits for its word any more.
+  await until(() => silent.sockets.size === 0, 'the question taken back');
+  expect(origin.reached).toEqual([]);
 });
 
 test('explain tells the time of the plan', async () => {
