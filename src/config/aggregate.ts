@@ -163,6 +163,9 @@ const checkMembers = (scope: ShareScope, read: readonly Read[]): void => {
 /** Keys that say where or how one request is sent on, which an aggregate does by its parts. */
 const OF_ONE_CALL = ['upstream', 'stripPrefix', 'rewrite'] as const;
 
+/** Two that carry no body, and one that is of an answer to a range (RFC 9110 section 15.3). */
+const NOT_WHOLE: readonly (number | undefined)[] = [204, 205, 206];
+
 const checkRoute = (scope: ShareScope, input: RouteInput, path: ConfigPath): void => {
   if (input.aggregate === undefined) {
     if (input.partialStatus !== undefined)
@@ -172,6 +175,11 @@ const checkRoute = (scope: ShareScope, input: RouteInput, path: ConfigPath): voi
       });
     return;
   }
+  if (NOT_WHOLE.includes(input.partialStatus))
+    scope.report.on([...path, 'partialStatus'], {
+      message: `${input.partialStatus} cannot stand before this answer: it has a body, and is of no range`,
+      remedy: 'Write another one, such as 203.',
+    });
   for (const key of OF_ONE_CALL)
     if (input[key] !== undefined)
       scope.report.onKey([...path, key], {
