@@ -169,6 +169,24 @@ routes:
   expect(partsOf(logged)).toBe('one;code=GW_CLIENT_LEFT, two;code=GW_CLIENT_LEFT');
 });
 
+test('a client that leaves while the answer of a part flows to it ends that call', async () => {
+  const flowing = await startOrigin((_request, response) => {
+    response.writeHead(404, { 'content-type': 'text/plain' });
+    response.write('there is ');
+  });
+  const gateway = await startTestGateway(`
+routes:
+  - { path: /a, aggregate: { one: { upstream: ${flowing.url}, path: /, passStatus: [404] } } }
+`);
+  const controller = new AbortController();
+  const answer = await fetch(`http://127.0.0.1:${gateway.port}/a`, { signal: controller.signal });
+  expect([answer.status, flowing.sockets.size]).toEqual([404, 1]);
+  controller.abort();
+  await until(() => flowing.sockets.size === 0, 'the call to be let go');
+  const logged = await gateway.line((each) => each.path === '/a');
+  expect([logged.code, logged.closing]).toEqual(['GW_CLIENT_LEFT', 'left']);
+});
+
 test('when the time of the route is over, optional parts are missing and required ones fail the whole', async () => {
   const good = await startJsonOrigin({});
   const slow = await startOrigin(BEHAVIOURS.silent);
