@@ -2,11 +2,16 @@
 import { type Admin, createAdmin } from '../admin/admin.ts';
 import type { AdminSources } from '../admin/sources.ts';
 import { redact } from '../config/redact.ts';
+import { systemClock, type Timer } from '../kernel/clock.ts';
 import { ConfigRefused, type Gateway } from '../runtime/gateway.ts';
+import { whyNotBound } from '../runtime/why-not-bound.ts';
 import type { Logger } from '../telemetry/logger.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { issuesText } from './read.ts';
 import { routeJson } from './route-text.ts';
+
+/** How soon an address that could not be had is tried again. */
+const RETRY_MS = 2000;
 
 interface Parts {
   readonly log: Logger;
@@ -20,6 +25,7 @@ export class AdminPort {
   #key = '';
   #url: string | null = null;
   #work: Promise<void> = Promise.resolve();
+  #retry: Timer | null = null;
 
   constructor(parts: Parts, version: string) {
     this.#parts = parts;
@@ -47,27 +53,37 @@ export class AdminPort {
 
   async close(): Promise<void> {
     await this.#work;
+    this.#retry?.cancel();
     await this.#admin?.close();
   }
 
-  async #move(gateway: Gateway): Promise<void> {
+  async #move(gateway: Gateway, first = true): Promise<void> {
     await this.#admin?.close();
     this.#admin = null;
     this.#url = null;
+    this.#retry?.cancel();
     const wanted = gateway.snapshot.config.admin;
     if (wanted === null) return;
     const { host, port, token } = wanted;
     const { log } = this.#parts;
+    const name = host.includes(':') ? `[${host}]` : host;
     const admin = createAdmin({ host, port, token, sources: this.#sources(gateway), log });
     try {
       await admin.listen();
     } catch (error) {
-      // Traffic matters more than its metrics: the gateway serves on.
-      log.error('the admin server cannot listen', { host, port, error });
+      // Traffic matters more than its metrics: the gateway serves on, and tries again.
+      if (first) {
+        const { why, remedy } = whyNotBound(error, port);
+        log.error(`no metrics and no probes for now: cannot listen on ${name}:${port}: ${why}`, { remedy });
+      }
+      this.#retry = systemClock.after(RETRY_MS, () => {
+        this.#work = this.#work.then(() => this.#move(gateway, false));
+      });
       return;
     }
     this.#admin = admin;
-    this.#url = `http://${host.includes(':') ? `[${host}]` : host}:${admin.port}`;
+    this.#url = `http://${name}:${admin.port}`;
+    if (!first) log.info('the admin server listens now', { url: this.#url });
   }
 
   #sources(gateway: Gateway): AdminSources {

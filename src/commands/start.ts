@@ -49,6 +49,8 @@ const surviveFaults = (log: Logger) => {
 };
 
 interface Telemetry {
+  /** For people at a terminal rather than for machines. */
+  readonly pretty: boolean;
   readonly log: Logger;
   readonly accessLog: AccessLog;
   readonly metrics: ReturnType<typeof createMetrics>;
@@ -60,15 +62,27 @@ const createTelemetry = (json: boolean): Telemetry => {
   const metrics = createMetrics({ clock: systemClock, version: version() });
   const onDropped = (lines: number) => metrics.logDropped(lines);
   return {
+    pretty,
     metrics,
     log: createLogger({ level: 'info', pretty, destination }),
     accessLog: createAccessLog({ destination, clock: systemClock, pretty, onDropped }),
   };
 };
 
+/** What keeps a configuration from running; notes are for `check`. */
+const whyRefused = ({ issues, loaded }: ConfigRefused): string =>
+  issuesText(
+    issues.filter((issue) => issue.severity !== 'note'),
+    loaded,
+  );
+
+/** At a terminal a refused edit is shown as `check` shows it. */
+const showRefusal = (error: ConfigRefused) =>
+  printError(`${whyRefused(error)}\nThe new configuration is refused; the old one stays.`);
+
 const run = async (file: string, options: Options) => {
   const telemetry = createTelemetry(options.json === true);
-  const { log } = telemetry;
+  const { log, pretty } = telemetry;
   let gateway: Gateway;
   try {
     const admin = new AdminPort(telemetry, version());
@@ -79,6 +93,7 @@ const run = async (file: string, options: Options) => {
       clock: systemClock,
       random: systemRandom,
       applied: (now) => admin.follow(now),
+      refused: pretty ? showRefusal : undefined,
     });
     surviveFaults(log);
     await admin.settled();
@@ -93,7 +108,7 @@ const run = async (file: string, options: Options) => {
     await gateway.stop();
     await admin.close();
   } catch (error) {
-    if (error instanceof ConfigRefused) throw new CommandFailed(issuesText(error.issues, error.loaded));
+    if (error instanceof ConfigRefused) throw new CommandFailed(whyRefused(error));
     throw error;
   }
 };

@@ -74,7 +74,7 @@ export async function chooseWorker(options: WorkerOptions): Promise<WorkerNumber
     const held = await lock(worker);
     if (held === null) continue;
     warn(
-      `Worker number ${worker} was drawn by chance, since ${why}; two hosts may draw the same and make equal IDs.`,
+      `Worker number ${worker} was drawn by chance, since ${why}; two hosts may draw the same and make equal IDs. Where several run, give each its own \`trace.worker\`.`,
     );
     return chosen(worker, 'random', held);
   }

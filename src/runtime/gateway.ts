@@ -28,6 +28,8 @@ export interface GatewayOptions extends EstateParts {
   readonly accessLog: AccessLog;
   /** Told of each configuration that is put in force, the first one too. */
   readonly applied?: (gateway: Gateway) => void;
+  /** Told of each changed configuration that is refused; without it the log says why. */
+  readonly refused?: ((error: ConfigRefused) => void) | undefined;
 }
 
 /** A configuration that cannot be put in force, with all that is wrong with it. */
@@ -209,6 +211,7 @@ class LiveGateway implements Gateway {
       await this.#apply();
     } catch (error) {
       metrics.reloaded(null);
+      if (error instanceof ConfigRefused) this.#tellRefusal(error);
       // What was refused may have had routes of its own.
       this.#retainMetrics(this.snapshot);
       throw error;
@@ -224,19 +227,25 @@ class LiveGateway implements Gateway {
     try {
       await this.reload();
     } catch (error) {
-      if (!(error instanceof ConfigRefused)) {
+      if (!(error instanceof ConfigRefused))
         this.#options.log.error('the configuration could not be read again', { error });
-        return;
-      }
-      for (const { severity, message, place, remedy } of error.issues) {
-        if (severity !== 'error') continue;
-        const where = place === null ? '' : `${place.file}:${place.line}:${place.column}`;
-        this.#options.log.error('the new configuration is refused; the old one stays', {
-          where,
-          message,
-          remedy,
-        });
-      }
+    }
+  }
+
+  /** Whoever asked for the reload, it is told why it came to nothing. */
+  #tellRefusal(error: ConfigRefused): void {
+    if (this.#options.refused !== undefined) {
+      this.#options.refused(error);
+      return;
+    }
+    for (const { severity, message, place, remedy } of error.issues) {
+      if (severity !== 'error') continue;
+      const where = place === null ? '' : `${place.file}:${place.line}:${place.column}`;
+      this.#options.log.error('the new configuration is refused; the old one stays', {
+        where,
+        message,
+        remedy,
+      });
     }
   }
 

@@ -6,6 +6,7 @@ import type { Serve } from '../wire/downstream.ts';
 import type { Peer } from '../wire/heads.ts';
 import type { IssueList } from './issue-list.ts';
 import type { Machinery } from './live-upstream.ts';
+import { codeOf, whyNotBound } from './why-not-bound.ts';
 
 /** Browsers and balancers in front keep connections for up to a minute: we must not be the first to close. */
 const KEEP_ALIVE_MS = 75_000;
@@ -37,16 +38,6 @@ export interface Listeners {
 }
 
 const nameOf = ({ host, port }: Address) => (host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`);
-
-const codeOf = (error: unknown) => (error instanceof Error && 'code' in error ? error.code : '');
-
-const whyNot = (error: unknown): string => {
-  const code = codeOf(error);
-  if (code === 'EADDRINUSE') return 'the address is in use by another process';
-  if (code === 'EACCES') return 'ports below 1024 need a privilege that this process lacks';
-  if (code === 'EADDRNOTAVAIL') return 'this machine has no such address';
-  return error instanceof Error ? error.message : String(error);
-};
 
 /** Makes the set of listeners, empty at first. */
 export function createListeners(parts: ListenersParts): Listeners {
@@ -99,11 +90,11 @@ export function createListeners(parts: ListenersParts): Listeners {
           await listener.listen();
         } catch (error) {
           const own = codeOf(error) === 'EADDRINUSE' ? ownOnPort(address.port) : undefined;
-          issues.error({
-            message: `cannot listen on ${name}: ${own === undefined ? whyNot(error) : `this gateway has the port on ${own}`}`,
-            path: ['listen', at],
-            remedy: own === undefined ? null : 'Such a change needs a restart.',
-          });
+          const { why, remedy } =
+            own === undefined
+              ? whyNotBound(error, address.port)
+              : { why: `this gateway has the port on ${own}`, remedy: 'Such a change needs a restart.' };
+          issues.error({ message: `cannot listen on ${name}: ${why}`, path: ['listen', at], remedy });
           continue;
         }
         fresh.push(listener);

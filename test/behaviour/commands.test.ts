@@ -1,10 +1,10 @@
 /** The command line: what it tells people and machines, and the exit codes that scripts go by. */
-
 import { readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createLocalJWKSet, jwtVerify } from 'jose';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { run, start } from '../kit/command.ts';
 import { ask } from '../kit/gateway.ts';
 import { folderOf } from '../kit/plugin.ts';
@@ -123,4 +123,33 @@ test('start refuses a bad file at once, and a good one serves until it is told t
     .map((line) => JSON.parse(line) as { log: string; path?: string })
     .filter((line) => line.log === 'access');
   expect(paths.length).toBeGreaterThan(1);
+});
+
+test('start says what to do where an address is taken, and gets the admin one as soon as it is free', async () => {
+  const taken = createServer();
+  onTestFinished(() => void taken.close());
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve));
+  const { port } = taken.address() as AddressInfo;
+
+  const refused = await run(
+    ['start'],
+    project(YAML.replace('listen: 127.0.0.1:0', `listen: 127.0.0.1:${port}`)).options,
+  );
+  expect(refused).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('gateway.yaml:1:9 error: cannot listen on'),
+  });
+  expect(refused.err).toContain(`ss -ltnp sport = :${port}`);
+
+  const gateway = start(
+    ['start'],
+    project(YAML.replace('admin: 127.0.0.1:0', `admin: 127.0.0.1:${port}`)).options,
+  );
+  await gateway.says(/no metrics and no probes for now.*in use by another process/);
+  await gateway.says(/the gateway serves/);
+  taken.close();
+  await gateway.says(/the admin server listens now/);
+  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+  gateway.process.kill('SIGTERM');
+  expect((await gateway.ended()).code).toBe(0);
 });

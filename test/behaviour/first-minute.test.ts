@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
-import { start } from '../kit/command.ts';
+import { run, start } from '../kit/command.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const bash = async (script: string, cwd: string) =>
@@ -26,6 +26,12 @@ const freePorts = async (count: number): Promise<number[]> => {
   await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
   return all;
 };
+
+const isClosed = (url: string) =>
+  fetch(url).then(
+    () => false,
+    () => true,
+  );
 
 /** The checkout with other ports, since 8080 may be taken where the tests run. */
 const checkout = async (): Promise<string> => {
@@ -49,7 +55,7 @@ const checkout = async (): Promise<string> => {
   return folder;
 };
 
-test('each line that npm start says to try answers as said, and an edit of the services shows at once', async () => {
+test('each line that npm start says to try answers as said, and an edit shows at once, and a second start says why not', async () => {
   const folder = await checkout();
   const running = start([], { cwd: folder, program: join(folder, 'examples/start.mjs') });
   const [said, address] = await running.says(
@@ -73,6 +79,10 @@ test('each line that npm start says to try answers as said, and an edit of the s
   };
   await expect.poll(versions, { timeout: 10_000 }).toEqual(new Set(['"version":"v1"']));
 
+  const second = await run([], { cwd: folder, program: join(folder, 'examples/start.mjs') });
+  expect(second).toMatchObject({ code: 1, out: '', err: expect.stringMatching(/in use.*\n.*Stop it first/) });
+
   running.process.kill('SIGTERM');
   expect((await running.ended()).code).toBe(0);
+  expect(await isClosed(address!)).toBe(true);
 });

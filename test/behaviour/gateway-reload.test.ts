@@ -39,13 +39,17 @@ test('edits under load lose no request: each is answered by the old file or by t
 test('a bad file changes nothing, is told with its place, and shows in the metrics until it is mended', async () => {
   const origin = await startOrigin();
   const good = `routes: [{ path: /**, upstream: ${origin.url} }]\n`;
-  const { ask, edit, spoil, series } = await startTestGateway(good);
+  const { ask, edit, spoil, series, gateway, log } = await startTestGateway(good);
   const [refusal] = await spoil(`rotes: [{ path: /**, upstream: ${origin.url} }]\n`);
   expect(JSON.stringify(refusal)).toMatch(/gateway\.yaml:3:1.*`rotes`.*Did you mean `routes`/);
   expect((await ask('/')).status).toBe(200);
   const spoilt = await series();
   expect(spoilt.get('snowgate_config_last_reload_successful')).toBe(0);
   expect(spoilt.get('snowgate_config_reloads_total{result="refused"}')).toBe(1);
+
+  // Asked for by a signal or through the admin server, the same is told again.
+  await expect(gateway.reload()).rejects.toThrow('rotes');
+  expect(log.filter(({ msg }) => msg.includes('refused'))).toHaveLength(2);
 
   await edit(`# mended\n${good}`);
   expect((await series()).get('snowgate_config_last_reload_successful')).toBe(1);
