@@ -40,11 +40,11 @@ function runSteps(steps: readonly Step<Ask>[], from: number, x: RunningExchange)
     try {
       answer = step.run(x);
     } catch (error) {
-      return failed(step, error);
+      return failed(step, error, x);
     }
     if (answer === undefined || answer === null) continue;
     if (isThenable(answer)) return resumeSteps(answer, { steps, at }, x);
-    return asReply(step, answer);
+    return asReply(step, answer, x);
   }
   return undefined;
 }
@@ -60,10 +60,10 @@ async function resumeSteps(
     answer = await pending;
   } catch (error) {
     // An abort that followed from the end of the exchange is no failure of the plugin.
-    return x.stopped ? LEFT : failed(step, error);
+    return x.stopped ? LEFT : failed(step, error, x);
   }
   if (x.stopped) return LEFT;
-  if (answer !== undefined && answer !== null) return asReply(step, answer);
+  if (answer !== undefined && answer !== null) return asReply(step, answer, x);
   return runSteps(steps, at + 1, x);
 }
 
@@ -90,12 +90,12 @@ function runChanges(from: Position, x: RunningExchange, reply: Reply): Reply | P
     try {
       answer = step.run(x, current);
     } catch (error) {
-      current = replace(current, failed(step, error));
+      current = replace(current, failed(step, error, x));
       continue;
     }
     if (answer === undefined || answer === null) continue;
     if (isThenable(answer)) return resumeChanges(answer, { chain: from.chain, at, reply: current }, x);
-    current = replace(current, asReply(step, answer));
+    current = replace(current, asReply(step, answer, x));
   }
   return current;
 }
@@ -109,9 +109,9 @@ async function resumeChanges(
   let current = from.reply;
   try {
     const answer = await pending;
-    if (answer !== undefined && answer !== null) current = replace(current, asReply(step, answer));
+    if (answer !== undefined && answer !== null) current = replace(current, asReply(step, answer, x));
   } catch (error) {
-    if (!x.left) current = replace(current, failed(step, error));
+    if (!x.left) current = replace(current, failed(step, error, x));
   }
   if (x.left) return replace(current, LEFT);
   return runChanges({ chain: from.chain, at: from.at + 1 }, x, current);
@@ -140,11 +140,11 @@ export function runAttempt(
     try {
       answer = step.run(x, head, to);
     } catch (error) {
-      throw errorOf(step, error);
+      throw errorOf(step, error, x);
     }
     if (!isThenable(answer)) continue;
     answer.then(undefined, () => undefined);
-    throw errorOf(step, new Error('it returned a promise, but attempt hooks are synchronous'));
+    throw errorOf(step, new Error('it returned a promise, but attempt hooks are synchronous'), x);
   }
 }
 
@@ -153,9 +153,9 @@ export function runLog(chain: Chain, x: Exchange): void {
   for (const step of chain.log ?? []) {
     try {
       const answer = step.run(x);
-      if (isThenable(answer)) answer.then(undefined, (error: unknown) => void errorOf(step, error));
+      if (isThenable(answer)) answer.then(undefined, (error: unknown) => void errorOf(step, error, x));
     } catch (error) {
-      errorOf(step, error);
+      errorOf(step, error, x);
     }
   }
 }
@@ -163,7 +163,7 @@ export function runLog(chain: Chain, x: Exchange): void {
 type AnyStep = Pick<Step<unknown>, 'phase' | 'owner'>;
 
 /** What a hook gave, if it is an answer; anything else is a failure, so that a mistake never lets a request pass. */
-function asReply(step: AnyStep, answer: unknown): Reply {
+function asReply(step: AnyStep, answer: unknown, x: Exchange): Reply {
   const { status, fields } = answer as Partial<Reply>;
   const isAnswer =
     typeof status === 'number' &&
@@ -173,7 +173,7 @@ function asReply(step: AnyStep, answer: unknown): Reply {
     typeof fields === 'object' &&
     fields !== null;
   if (!isAnswer) {
-    return failed(step, new Error('it returned something that is neither nothing nor a reply'));
+    return failed(step, new Error('it returned something that is neither nothing nor a reply'), x);
   }
   const reply = answer as Reply;
   // Written without types, it may lack what has an obvious value.
@@ -183,8 +183,8 @@ function asReply(step: AnyStep, answer: unknown): Reply {
   return reply;
 }
 
-function failed(step: AnyStep, error: unknown): Reply {
-  const known = errorOf(step, error);
+function failed(step: AnyStep, error: unknown, x: Exchange): Reply {
+  const known = errorOf(step, error, x);
   return {
     status: known.status,
     fields: createFields(),
@@ -195,12 +195,13 @@ function failed(step: AnyStep, error: unknown): Reply {
 }
 
 /** A GatewayError keeps its code; anything else is the plugin's failure, logged with its stack. */
-function errorOf(step: AnyStep, error: unknown): GatewayError {
+function errorOf(step: AnyStep, error: unknown, x: Exchange): GatewayError {
   if (error instanceof GatewayError) return error;
   if (isForeign(error)) return gatewayError(error.code, error.detail, error.cause);
   const message = error instanceof Error ? error.message : String(error);
-  step.owner.log.error('a hook failed', { instance: step.owner.name, phase: step.phase, error });
-  return gatewayError('GW_PLUGIN', `${step.owner.name} (${step.phase}): ${message}`, error);
+  const { name, log } = step.owner;
+  log.error('a hook failed', { traceId: x.id, instance: name, phase: step.phase, error });
+  return gatewayError('GW_PLUGIN', `${name} (${step.phase}): ${message}`, error);
 }
 
 /** A GatewayError of another copy of the class, as when a test runner loads the gateway a second time. */

@@ -165,7 +165,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     const x = this.#x;
     this.#settled = true;
     x.fail(error);
-    if (this.#flight !== null || x.attempts.length > 0) x.upstreamMs = x.clock.nowMs() - this.#sentMs;
+    this.#stopWaiting();
     this.#conclude(errorReply(error), null);
   }
 
@@ -195,6 +195,12 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     this.#settled = true;
     x.headMs = x.clock.nowMs();
     x.upstreamMs = x.headMs - this.#sentMs;
+  }
+
+  /** Books the time for which the upstream, where one was asked, was waited for in vain. */
+  #stopWaiting(): void {
+    const x = this.#x;
+    if (this.#flight !== null || x.attempts.length > 0) x.upstreamMs = x.clock.nowMs() - this.#sentMs;
   }
 
   /** Ends the flight from our side and answers the error. */
@@ -281,6 +287,7 @@ export class Forwarding implements Receiver, TunnelReceiver, CallObserver, Answe
     x.left = true;
     x.fail(error);
     x.settleAttempt(0, error.code);
+    if (!this.#settled) this.#stopWaiting();
     this.#settled = true;
     this.#giveUp(error);
     this.#answering?.leave(error);

@@ -189,13 +189,12 @@ export class Dispatcher {
     work.then(next).catch((cause: unknown) => {
       // Hooks never reject here: this is a fault of ours, and what was sent so far must not look whole.
       x.fail(gatewayError('GW_INTERNAL', String(cause), cause));
-      this.#parts.log.error('the gateway failed', { traceId: x.id, error: cause });
       x.down.abort();
     });
   }
 
   #settle(x: LiveExchange, route: LiveRoute, ending: Ending): void {
-    const { metrics, accessLog } = this.#parts;
+    const { metrics, accessLog, log } = this.#parts;
     const outcome = this.#outcome.read(x, ending);
     route.meter.end(outcome);
     for (const attempt of x.attempts) {
@@ -204,6 +203,8 @@ export class Dispatcher {
         metrics.upstream(attempt.upstream).endpoint(attempt.endpoint).end(attempt.status, attempt.code);
     }
     if (this.snapshot.config.log.access) accessLog.write(outcome);
+    if (x.error?.code === 'GW_INTERNAL')
+      log.error('the gateway failed', { traceId: x.id, error: x.error.cause ?? x.error });
     if (x.chain.log !== null) runLog(x.chain, x);
     route.leave();
   }

@@ -64,8 +64,9 @@ export class ExchangeOutcome implements Outcome {
     this.code = x.error === null ? (ending.how === 'left' ? 'GW_CLIENT_LEFT' : '-') : x.error.code;
     this.detail = x.error === null ? '' : x.error.detail;
     this.degraded = x.degraded;
-    this.status =
-      x.status === 0 || (ending.how === 'left' && x.status !== 101) ? KINDS.GW_CLIENT_LEFT.status : x.status;
+    // A head leaves with the first bytes of its body: who left before them has seen no status.
+    const unseen = ending.how === 'left' && ending.outBytes === 0 && x.status !== 101;
+    this.status = x.status === 0 || unseen ? KINDS.GW_CLIENT_LEFT.status : x.status;
     this.inBytes = ending.inBytes;
     this.outBytes = ending.outBytes;
     this.route = x.route.name;

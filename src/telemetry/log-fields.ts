@@ -24,8 +24,18 @@ const degraded = Object.entries(DEGRADED)
 export const ACCESS_FIELDS: readonly LogField[] = [
   field('log', 'string', true, '`access`: tells these lines from the gateway’s own (`gateway`).'),
   field('time', 'string', true, 'When the head of the request was complete: ISO 8601, UTC, milliseconds.'),
-  field('traceId', 'string', true, 'The trace ID, as in `x-trace-id` and in error bodies.'),
-  field('method', 'string', true, 'The request’s method.'),
+  field(
+    'traceId',
+    'string',
+    true,
+    'The trace ID, as in `x-trace-id` and in error bodies; `0` where the listener refused what was no request yet.',
+  ),
+  field(
+    'method',
+    'string',
+    true,
+    'The request’s method; `-` where the listener refused before it was known.',
+  ),
   field('host', 'string', true, 'The host that was asked for, lower case, with its port if one was given.'),
   field('path', 'string', true, 'The canonical path, without the query.'),
   field(
@@ -35,7 +45,7 @@ export const ACCESS_FIELDS: readonly LogField[] = [
     'Whether there was a query. Its text is not logged: queries carry secrets.',
   ),
   field('version', 'string', true, 'HTTP version on the client’s side.'),
-  field('status', 'number', true, 'The status sent to the client; 499 when it left before there was one.'),
+  field('status', 'number', true, 'The status sent to the client; 499 when it left before any of the body.'),
   field('code', 'string', true, '`-` when all went well, else one of the codes of [errors.md](errors.md).'),
   field(
     'closing',

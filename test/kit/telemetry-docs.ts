@@ -202,6 +202,7 @@ export function logsPage(line: string): string {
         [code('time'), 'string', 'always', 'ISO 8601, UTC, milliseconds.'],
         [code('log'), 'string', 'always', '`gateway`.'],
         [code('plugin'), 'string', 'when known', 'Name of the plugin instance that wrote the line.'],
+        [code('traceId'), 'string', 'when known', 'The request that the line is about.'],
         [code('msg'), 'string', 'always', 'What happened, in words.'],
         [
           code('error'),
