@@ -1,9 +1,10 @@
 /** Each way in which a part of an aggregate can fail, made to happen: what the client, the log and the metrics are told. */
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import { type GatewayCode, KINDS } from '../../src/kernel/errors.ts';
 import { type AccessLine, startTestGateway, until } from '../kit/gateway.ts';
 import { deadPort, startOrigin } from '../kit/gateway-origin.ts';
 import { BEHAVIOURS, type Behaviour, sendJson, startJsonOrigin } from '../kit/json-origin.ts';
+import { createBlackHole } from '../kit/origin.ts';
 
 /** What docs/aggregate.md promises. */
 const CODES: Readonly<Record<Exclude<Behaviour, 'good'>, GatewayCode>> = {
@@ -82,6 +83,48 @@ test('a part whose service is dead', async () => {
   const failed = await ask('/required');
   expect([failed.status, JSON.parse(failed.body).code]).toEqual([502, 'GW_CONNECT_REFUSED']);
   expect((await ask('/optional')).headers['snowgate-partial']).toMatch(/^bad;code=GW_[A-Z_]+$/);
+});
+
+test('a part whose upstream cannot be reached, has nobody or no room, or falls silent, says which', async () => {
+  const silent = await startOrigin(BEHAVIOURS.silent);
+  const half = await startOrigin(BEHAVIOURS['silent in the middle']);
+  const deaf = await createBlackHole();
+  onTestFinished(() => deaf.close());
+  const upstreams = {
+    nowhere: 'targets: ["http://nowhere.invalid"]',
+    deaf: `targets: ["http://127.0.0.1:${deaf.spec.port}"], timeouts: { connect: 100ms }`,
+    nobody: 'discover: local/nobody',
+    full: `targets: ["${silent.url}"], concurrency: { endpoint: 1, queue: 0 }`,
+    half: `targets: ["${half.url}"], timeouts: { idle: 100ms }`,
+  };
+  const { ask, line } = await startTestGateway(
+    `
+registries:
+  local: { type: file, path: services.yaml }
+upstreams:
+${Object.entries(upstreams)
+  .map(([name, keys]) => `  ${name}: { ${keys}, retry: { attempts: 1 } }`)
+  .join('\n')}
+routes:
+  - path: /a
+    timeout: 20s
+    aggregate:
+      holding: { upstream: full, path: /, optional: true, timeout: 1s }
+${Object.keys(upstreams)
+  .map((name) => `      ${name}: { upstream: ${name}, path: /, optional: true }`)
+  .join('\n')}
+`,
+    { 'services.yaml': 'somebody: [127.0.0.1:9]' },
+  );
+  await ask('/a');
+  expect(partsOf(await line((each) => each.path === '/a')).split(', ')).toEqual([
+    'holding;code=GW_UPSTREAM_TIMEOUT',
+    'nowhere;code=GW_DNS',
+    'deaf;code=GW_CONNECT_TIMEOUT',
+    'nobody;code=GW_NO_ENDPOINT',
+    'full;code=GW_QUEUE_FULL',
+    'half;code=GW_UPSTREAM_IDLE',
+  ]);
 });
 
 test('a part behind an open breaker is not asked', async () => {
