@@ -12,6 +12,10 @@ import {
 /** They change nothing, by RFC 9110 section 9.2.1; a service whose GET does is not helped by this. */
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS']);
 
+/** A WebSocket is opened by GET, and then says whatever the page likes. */
+const isSafe = ({ received: { method, fields } }: Exchange): boolean =>
+  SAFE.has(method) && fields['sec-websocket-key'] === undefined;
+
 /**
  * Whose page made the browser send this, by what browsers say themselves and pages cannot change: `Sec-Fetch-Site`
  * (Fetch Metadata) where there is one, else `Origin`. With neither it was no browser, or one from before 2020.
@@ -42,7 +46,7 @@ export default definePlugin({
     const isListed = compileOrigins(origins);
     return {
       accept(x) {
-        if (SAFE.has(x.received.method) || !isForeign(x)) return undefined;
+        if (isSafe(x) || !isForeign(x)) return undefined;
         const { origin } = x.received.fields;
         if (typeof origin === 'string' && isListed(origin)) return undefined;
         return refuse('GW_ORIGIN_REFUSED', `a page of ${String(origin ?? 'another site').slice(0, 100)}`);

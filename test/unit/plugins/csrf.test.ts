@@ -26,6 +26,9 @@ const CASES: [request: ExchangeOptions, passes: boolean][] = [
   [{ method: 'POST', fields: { origin: ['http://gateway.test', 'https://evil.example'] } }, false],
   [{ method: 'PROPFIND', fields: { origin: 'https://evil.example' } }, false],
   [{ method: 'GET', fields: { [SITE]: 'cross-site' } }, true],
+  [{ method: 'GET', fields: { origin: 'https://evil.example', 'sec-websocket-key': 'k' } }, false],
+  [{ method: 'GET', fields: { origin: 'http://gateway.test', 'sec-websocket-key': 'k' } }, true],
+  [{ method: 'GET', fields: { 'sec-websocket-key': 'k' } }, true],
   [{ method: 'HEAD', fields: { [SITE]: 'cross-site' } }, true],
   [{ method: 'OPTIONS', fields: { origin: 'https://evil.example' } }, true],
 ];
