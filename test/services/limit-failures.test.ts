@@ -4,6 +4,7 @@ import { expect } from 'vitest';
 import { startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
 import { redisTest, startCluster, startRedis, startSentinels } from '../kit/redis.ts';
 import { startRelay } from '../kit/relay.ts';
+import { watchStalls } from '../kit/stalls.ts';
 
 /** So low that a busy machine asks for more too. */
 const RATE = 10;
@@ -27,18 +28,6 @@ interface Seen {
   /** 0: no answer. */
   readonly status: number;
 }
-
-/** Tells for how long the machine has let nothing of this process run. */
-const watchStalls = () => {
-  let heldMs = 0;
-  let lastMs = performance.now();
-  const gapMs = () => Math.max(0, performance.now() - lastMs - 2 * PAUSE_MS);
-  const timer = setInterval(() => {
-    heldMs += gapMs();
-    lastMs = performance.now();
-  }, PAUSE_MS);
-  return { heldMs: () => heldMs + gapMs(), stop: () => clearInterval(timer) };
-};
 
 /** Asks on and on while something happens; gives each answer. */
 async function load(gateway: TestGateway, what: () => Promise<void>): Promise<Seen[]> {
