@@ -18,9 +18,13 @@ class Lease {
   /** Requests that wait for tokens. */
   waiting = 0;
   usedMs = 0;
+  /** Until then a refusal is believed without asking again. */
   refusedUntilMs = 0;
-  /** The last answer of Redis. */
+  /** When a request passes again, by the last refusal. */
+  passesMs = 0;
+  /** The last answer of Redis, and when it came. */
   last: Decision | null = null;
+  lastMs = 0;
   fetching: Promise<void> | null = null;
 }
 
@@ -109,35 +113,42 @@ export class Leases implements TokenSource {
     // What others wait for is spent at once, so it is not held.
     const want = Math.max(cost, lease.batch - lease.tokens) + Math.max(0, lease.waiting - 1) * cost;
     const decision = await limiter.take(key, want, cost);
+    const nowMs = clock.nowMs();
     lease.last = decision;
+    lease.lastMs = nowMs;
     if (decision.granted === 0) {
-      lease.refusedUntilMs = clock.nowMs() + Math.min(decision.waitUs / 1000, LEASE_MS);
+      lease.passesMs = nowMs + decision.waitUs / 1000;
+      lease.refusedUntilMs = Math.min(lease.passesMs, nowMs + LEASE_MS);
       return;
     }
     lease.tokens += decision.granted;
-    lease.usedMs = clock.nowMs();
+    lease.usedMs = nowMs;
     this.#holding.set(key, lease);
   }
 
   #spend(lease: Lease, nowMs: number): Decision {
     lease.tokens -= this.#parts.cost;
     lease.usedMs = nowMs;
-    return this.#tell(lease, this.#parts.cost, 0);
+    return this.#tell(lease, { granted: this.#parts.cost, waitUs: 0, nowMs });
   }
 
   #refuse(lease: Lease, nowMs: number): Decision {
-    return this.#tell(lease, 0, (lease.refusedUntilMs - nowMs) * 1000);
+    return this.#tell(lease, { granted: 0, waitUs: (lease.passesMs - nowMs) * 1000, nowMs });
   }
 
-  #tell(lease: Lease, granted: number, waitUs: number): Decision {
+  #tell(
+    lease: Lease,
+    { granted, waitUs, nowMs }: { readonly granted: number; readonly waitUs: number; readonly nowMs: number },
+  ): Decision {
     const { last } = lease;
+    const agoUs = (nowMs - lease.lastMs) * 1000;
     const decision = this.#decision;
     decision.granted = granted;
     decision.waitUs = waitUs;
     decision.tightest = last!.tightest;
     decision.remaining = last!.remaining + lease.tokens;
-    decision.resetUs = last!.resetUs;
-    decision.idleUs = last!.idleUs;
+    decision.resetUs = Math.max(0, last!.resetUs - agoUs);
+    decision.idleUs = Math.max(0, last!.idleUs - agoUs);
     return decision;
   }
 

@@ -95,3 +95,18 @@ redisTest('what is held is spent while Redis is gone, and then there is nobody t
   expect(spent).toBeGreaterThan(0);
   expect(spent).toBeLessThanOrEqual(25);
 });
+
+redisTest('a refusal tells how long it lasts, also where it is asked again sooner', async () => {
+  const server = await startRedis();
+  const { leases } = await lease(server.url, [bucket(1, 600_000, 1, '')]);
+  expect((await leases.take('{key}'))!.granted).toBe(1);
+  const asked = (await leases.take('{key}'))!;
+  // Not asked again: what Redis said is believed for a second.
+  const believed = leases.take('{key}')!;
+  expect(believed).not.toBeInstanceOf(Promise);
+  for (const { granted, waitUs } of [asked, await believed]) {
+    expect(granted).toBe(0);
+    expect(waitUs).toBeGreaterThan(300_000_000);
+    expect(waitUs).toBeLessThanOrEqual(600_000_000);
+  }
+});
