@@ -284,7 +284,13 @@ export const KINDS = {
     'destination_unavailable',
     'The service of a part has no room for the request now.',
   ),
-  GW_PART_TYPE: kind(502, 'upstream', 'never', null, 'The answer of a part is not said to be JSON.'),
+  GW_PART_TYPE: kind(
+    502,
+    'upstream',
+    'never',
+    null,
+    'The answer of a part is empty, or not said to be JSON.',
+  ),
   GW_PART_INVALID: kind(502, 'upstream', 'never', null, 'The answer of a part cannot be used as JSON.'),
   GW_PART_TOO_LARGE: kind(
     502,

@@ -96,7 +96,8 @@ export const ADVICE: Readonly<Record<GatewayCode, string>> = {
     'The service of the part sent no application/json: an error page, a login form, or a compressed body that was not asked for.',
   GW_PART_INVALID:
     'The detail says why: broken or too deep JSON, nothing at the pointer of `at`, or no map where one is needed.',
-  GW_PART_TOO_LARGE: 'Let the service answer with a page of its list, or raise `limit` of the part.',
+  GW_PART_TOO_LARGE:
+    'Let the service answer with a page of its list, or raise `limit` of the part. With `each` it holds for all its calls together, and for what they send.',
   GW_PART_TOO_MANY:
     'Let the service of the list answer with a page of it, or raise `most` under `each` of the part.',
   GW_PART_DROPPED:
