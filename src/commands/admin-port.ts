@@ -98,7 +98,7 @@ export class AdminPort {
       endpoints: () => gateway.describeEndpoints(),
       push: () => gateway.push,
       config: () => redact(gateway.snapshot.config, gateway.loaded.secrets),
-      version: () => ({ version: this.#version, node: process.version }),
+      version: () => ({ version: this.#version, node: process.version, configuration: gateway.hash }),
       reload: () => reload(gateway),
     };
   }

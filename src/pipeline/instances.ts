@@ -94,7 +94,12 @@ const inTime = async <T>(work: Promise<T>, clock: Clock): Promise<T> => {
   }
 };
 
-const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** In words, where Node speaks of system calls. */
+const textOf = (error: unknown): string =>
+  (error instanceof Error ? error.message : String(error)).replace(
+    /ENOENT: no such file or directory, \w+ '([^']*)'/,
+    'the file $1 does not exist',
+  );
 
 /**
  * Sets up one instance.

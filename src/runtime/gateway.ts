@@ -61,6 +61,8 @@ export interface Gateway {
   /** The file as it is in force, with its warnings. */
   readonly loaded: Loaded;
   readonly issues: readonly Issue[];
+  /** Twelve hex digits of the file's text, as `snowgate_config_info` has them: equal on gateways that run the same. */
+  readonly hash: string;
   ready(): Readiness;
   /** Writes what is only read at a scrape into the metrics: connections, health, load of endpoints. */
   measure(): void;
@@ -140,7 +142,7 @@ class LiveGateway implements Gateway {
       await this.#estate.close();
       throw error;
     }
-    metrics.started(this.#hash());
+    metrics.started(this.hash);
     this.#watcher.update(this.#read!.files());
   }
 
@@ -219,7 +221,7 @@ class LiveGateway implements Gateway {
       // A plugin that was read anew may import other files, whatever became of the reload.
       this.#watcher?.update(this.#read!.files());
     }
-    metrics.reloaded(this.#hash());
+    metrics.reloaded(this.hash);
     log.info('the new configuration is in force', { routes: this.snapshot.routes.length });
   }
 
@@ -353,7 +355,7 @@ class LiveGateway implements Gateway {
     release();
   }
 
-  #hash(): string {
+  get hash(): string {
     return hash('sha256', this.loaded.text).slice(0, 12);
   }
 }

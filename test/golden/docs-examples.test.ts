@@ -8,7 +8,7 @@ import { formatIssues } from '../../src/config/format.ts';
 import { loadConfig } from '../../src/config/load.ts';
 
 /** Pages whose every block of YAML can stand by itself. */
-const PAGES = ['aggregate.md', 'balancing.md', 'traffic.md'];
+const PAGES = ['aggregate.md', 'balancing.md', 'operate.md', 'traffic.md'];
 
 /** What the pages take from the environment. */
 const ENV = { STICKY_SECRET: '0123456789abcdef' };

@@ -1,4 +1,6 @@
 /** Writes the reference pages on errors, metrics, logs and the admin server from the tables in the source. */
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { RESOURCES } from '../../src/admin/resources.ts';
 import { type GatewayCode, KINDS, type Retry } from '../../src/kernel/errors.ts';
 import { ADVICE } from '../../src/telemetry/advice.ts';
@@ -86,47 +88,8 @@ const QUERIES: readonly (readonly [string, string])[] = [
 ];
 
 /** Alert rules that work as they are; also checked by promtool. */
-export const ALERTS = `
-groups:
-  - name: snowgate
-    rules:
-      - alert: SnowgateErrors
-        expr: >-
-          sum by (route) (rate(snowgate_requests_total{status=~"5.."}[5m]))
-          / sum by (route) (rate(snowgate_requests_total[5m])) > 0.05
-        for: 5m
-        labels: { severity: page }
-        annotations:
-          summary: 'More than 5 % of the requests of {{ $labels.route }} fail'
-      - alert: SnowgateConfigRefused
-        expr: snowgate_config_last_reload_successful == 0
-        for: 5m
-        labels: { severity: ticket }
-        annotations:
-          summary: 'The configuration file was changed and refused; the former one still runs'
-      - alert: SnowgateEndpointOut
-        expr: snowgate_endpoint_healthy == 0
-        for: 10m
-        labels: { severity: ticket }
-        annotations:
-          summary: '{{ $labels.endpoint }} of {{ $labels.upstream }} takes no requests'
-      - alert: SnowgateBreakerOpen
-        expr: max_over_time(snowgate_upstream_breaker_state[1m]) == 2
-        for: 2m
-        labels: { severity: page }
-        annotations:
-          summary: 'The circuit breaker of {{ $labels.upstream }} is open: its requests are answered with 503'
-      - alert: SnowgateRegistryStale
-        expr: snowgate_registry_age_seconds > 60
-        labels: { severity: ticket }
-        annotations:
-          summary: 'The registry {{ $labels.registry }} fails; {{ $labels.upstream }} runs on an old list'
-      - alert: SnowgateLogDropped
-        expr: rate(snowgate_access_log_dropped_lines_total[5m]) > 0
-        labels: { severity: ticket }
-        annotations:
-          summary: 'Lines of the access log are lost: its reader is too slow'
-`;
+export const ALERTS_FILE = fileURLToPath(new URL('../../examples/alerts.yaml', import.meta.url));
+export const ALERTS = readFileSync(ALERTS_FILE, 'utf8');
 
 /** Every series that the docs' queries and alerts name. */
 export const QUERY_TEXT = [...QUERIES.map(([, query]) => query), ALERTS].join('\n');
@@ -159,6 +122,7 @@ export async function metricsPage(): Promise<string> {
     '## Questions to ask',
     ...QUERIES.flatMap(([title, query]) => [`${title}:`, fence('promql', query)]),
     '## Alerts',
+    'Rules to start from, in [examples/alerts.yaml](../examples/alerts.yaml):',
     fence('yaml', ALERTS),
     '## Process and runtime',
     'The usual metrics of Node, so that ready-made dashboards work:',
