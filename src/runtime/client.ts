@@ -1,5 +1,6 @@
 /** Who the client is, once the proxies that the file trusts are taken into account. */
 import { BlockList, isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import type { ClientInfo } from '../plugin.ts';
 import { fieldText } from '../wire/fields.ts';
 import type { Peer, RequestHead } from '../wire/heads.ts';
@@ -13,8 +14,12 @@ export interface Trust {
   client(peer: Peer, head: RequestHead): ClientInfo;
 }
 
-/** An address without the IPv4-mapped prefix of dual-stack sockets. */
-const plain = (address: string) => (address.startsWith('::ffff:') ? address.slice(7) : address);
+/** IPv4-mapped IPv6 as IPv4, however it is spelled: dual-stack sockets have it, and what some proxies write. */
+const plain = (address: string): string => {
+  if (!/:ffff:/i.test(address) || !ipaddr.IPv6.isValid(address)) return address;
+  const parsed = ipaddr.IPv6.parse(address);
+  return parsed.isIPv4MappedAddress() ? parsed.toIPv4Address().toString() : address;
+};
 
 /** `1.2.3.4:80` and `[::1]:80` without the port, as some proxies write it. */
 const withoutPort = (hop: string): string => {
