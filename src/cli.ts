@@ -47,8 +47,14 @@ export function createProgram(): Command {
   return program;
 }
 
+/** A reader that has seen enough, such as `head`, is no fault. */
+const bearClosedPipe = (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+};
+
 /** Runs a command line and gives its exit code. */
 export async function main(args: readonly string[]): Promise<number> {
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', bearClosedPipe);
   try {
     await createProgram().parseAsync(args, { from: 'user' });
     return EXIT.ok;

@@ -1,5 +1,5 @@
 /** The command `snowgate explain`: which way a request would go, and why not another. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { Retry } from '../config/retry.ts';
 import type { Balance } from '../config/types.ts';
 import { systemClock } from '../kernel/clock.ts';
@@ -250,11 +250,10 @@ export function explainCommand(): Command {
     )
     .argument('<method>', 'GET, POST, …')
     .argument('<url>', 'a URL, or a path such as /orders/7?v=2')
-    .option(
-      '-H, --header <name: value>',
-      'a request header; may be given again',
-      collectHeader,
-      createFields(),
+    .addOption(
+      new Option('-H, --header <name: value>', 'a request header; may be given again')
+        .argParser(collectHeader)
+        .default(createFields(), 'none'),
     )
     .option('--policies', 'say what the plugins that let in and keep out would do')
     .option('--token <token>', 'the same, with this as the bearer token')

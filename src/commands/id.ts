@@ -17,8 +17,15 @@ interface Options {
 }
 
 const whole = (text: string): number => {
-  if (!/^\d{1,7}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  if (!/^\d{1,7}$/.test(text))
+    throw new InvalidArgumentError('It must be a whole number of at most 7 digits.');
   return Number(text);
+};
+
+const howMany = (text: string): number => {
+  const count = whole(text);
+  if (count === 0) throw new InvalidArgumentError('It must be at least 1.');
+  return count;
 };
 
 /** The layout of the file's IDs; of the defaults where no file is named and none is there. */
@@ -81,7 +88,7 @@ export function idCommand(): Command {
     )
     .argument('[id]', 'a trace ID from a log or a header')
     .option('-c, --config <file>', 'the configuration whose epoch and bits hold')
-    .option('-n, --count <n>', 'how many to make', whole, 1)
+    .option('-n, --count <n>', 'how many to make', howMany, 1)
     .option('-w, --worker <n>', 'the worker number to write into them', whole)
     .option('-d, --datacenter <n>', 'the datacenter number to write into them', whole)
     .option('--json', 'print JSON')

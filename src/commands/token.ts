@@ -1,7 +1,7 @@
 /** The command `snowgate token`: mints a JSON Web Token to try a protected route with. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose';
 import { parseDuration } from '../kernel/units.ts';
 import { CommandFailed, print, printError, printJson } from './terminal.ts';
@@ -88,8 +88,14 @@ export function tokenCommand(): Command {
     .option('--sub <subject>', 'the subject', 'developer')
     .option('--iss <issuer>', 'the issuer', 'https://snowgate.invalid/')
     .option('--aud <audience>', 'the audience')
-    .option('--claim <name=value>', 'another claim; may be given again', collectClaim, {})
-    .option('--expires <duration>', 'how long it is valid', duration, 3_600_000)
+    .addOption(
+      new Option('--claim <name=value>', 'another claim; may be given again')
+        .argParser(collectClaim)
+        .default({}, 'none'),
+    )
+    .addOption(
+      new Option('--expires <duration>', 'how long it is valid').argParser(duration).default(3_600_000, '1h'),
+    )
     .option('--keys <folder>', 'where the key is kept', '.snowgate')
     .option('--json', 'print JSON')
     .addHelpText(

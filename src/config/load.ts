@@ -52,7 +52,7 @@ export function loadConfig(file: string, env: Env): Loaded {
     if (found.size > MAX_BYTES) return failed(file, `the file is larger than ${MAX_BYTES / 1024 ** 2} MiB`);
     bytes = readFileSync(file);
   } catch (error) {
-    return failed(file, `the file ${whyUnreadable(error)}`);
+    return failed(file, `the file ${whyUnreadable(error)}`, 'Name another one, or change the folder.');
   }
   if (bytes.length > MAX_BYTES) return failed(file, `the file is larger than ${MAX_BYTES / 1024 ** 2} MiB`);
   if ((bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff))

@@ -82,6 +82,7 @@ test('id makes trace IDs that it can take apart again', async () => {
   expect(parts).toMatchObject({ worker: 7, datacenter: 2 });
   expect(parts.timeMs).toBeGreaterThanOrEqual(before);
   expect((await run(['id', 'x'], options)).code).toBe(2);
+  expect((await run(['id', '-n', '0'], options)).code).toBe(2);
 });
 
 test('token mints what its public key set verifies, with the same key each time', async () => {
@@ -99,6 +100,13 @@ test('schema prints what stands in the repository', async () => {
   const { options } = project();
   const kept = fileURLToPath(new URL('../../gateway.schema.json', import.meta.url));
   expect(JSON.parse((await run(['schema'], options)).out)).toEqual(JSON.parse(readFileSync(kept, 'utf8')));
+});
+
+test('a reader that stops reading is no fault', async () => {
+  const { options } = project();
+  const printing = start(['schema'], options);
+  printing.process.stdout!.destroy();
+  expect(await printing.ended()).toMatchObject({ code: 0, err: '' });
 });
 
 test('start refuses a bad file at once, and a good one serves until it is told to stop', async () => {
