@@ -200,7 +200,7 @@ export class Dispatcher {
     for (const attempt of x.attempts) {
       // The series of an upstream that is gone must not come back.
       if (this.snapshot.upstreams.has(attempt.upstream))
-        metrics.upstream(attempt.upstream).endpoint(attempt.endpoint).end(attempt.status, attempt.code);
+        metrics.upstream(attempt.upstream).endpoint(attempt.endpoint).count(attempt.status, attempt.code);
     }
     if (this.snapshot.config.log.access) accessLog.write(outcome);
     if (x.error?.code === 'GW_INTERNAL')

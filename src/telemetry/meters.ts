@@ -126,6 +126,7 @@ export class RouteMeter {
 export class EndpointMeter {
   readonly labels: Labels;
   readonly attempts = new Map<number, Cell>();
+  /** Calls that are not over, as whoever measures sets it. */
   inFlight = 0;
   /** Open connections; -1 until somebody counts them. */
   connections = -1;
@@ -148,21 +149,10 @@ export class EndpointMeter {
     this.failedLabels = { ...this.labels, result: 'failed' };
   }
 
-  /** An attempt starts. */
-  begin(): void {
-    this.inFlight++;
-  }
-
   /**
-   * That attempt has its head or has failed.
+   * An attempt has its head or has failed.
    * @param status 0 when no head came
    */
-  end(status: number, code: GatewayCode | '-'): void {
-    this.inFlight--;
-    this.count(status, code);
-  }
-
-  /** Counts an attempt without `begin`, for those who set `inFlight` from elsewhere. */
   count(status: number, code: GatewayCode | '-'): void {
     const kind = status >= 100 && status <= 599 ? Math.floor(status / 100) : 0;
     const key = kind * CODES.length + codeIndex(code);

@@ -195,6 +195,24 @@ test('trailers come out at the end', async () => {
   expect(response.trailers).toEqual({ 'x-checksum': 'abc' });
 });
 
+test('trailers of a chunked request reach the upstream, those on the list only', async () => {
+  origin = await startHttpOrigin(async (request, response) => {
+    let text = '';
+    for await (const chunk of request) text += chunk;
+    response.end(JSON.stringify([text, request.rawTrailers]));
+  });
+  gateway = await startGateway(origin.port);
+  const client = new RawClient(gateway.port);
+  client.send(
+    'POST / HTTP/1.1\r\nHost: a\r\ntransfer-encoding: chunked\r\ntrailer: x-sum\r\n\r\n3\r\nabc\r\n0\r\n' +
+      'X-Sum: 1\r\nx-sum: 2\r\ngrpc-status: 0\r\nauthorization: evil\r\nx-forwarded-for: 1.1.1.1\r\n' +
+      'host: evil\r\ncookie: a\r\n\r\n',
+  );
+  const trailers = ['x-sum', '1', 'x-sum', '2', 'grpc-status', '0'];
+  await client.untilText(JSON.stringify(['abc', trailers]));
+  client.socket.destroy();
+});
+
 test('the gateway answers Expect itself, and only when the body is wanted', async () => {
   origin = await startHttpOrigin(echo);
   gateway = await startGateway(origin.port, { bodyLimitBytes: 10 });

@@ -139,3 +139,20 @@ for (const [config, path, part] of REFUSED) {
     expect(issues.map((issue) => issue.message).join('; ')).toContain(part);
   });
 }
+
+test('the calls under way that a scrape tells are right while others end', async () => {
+  const { origin, gateway } = await start('{ limit: 10 }');
+  const going = [gateway.ask('/'), gateway.ask('/')];
+  await origin.arrive(2);
+  const underWay = async () =>
+    [...(await gateway.series())].find(([name]) => name.startsWith('snowgate_endpoint_in_flight{'))?.[1];
+  // The scrape renders what was measured when it began; a call ends in between.
+  const scraped = underWay();
+  origin.answer(1);
+  await Promise.race(going);
+  expect(await scraped).toBe(2);
+  expect(await underWay()).toBe(1);
+  origin.answer(1);
+  await Promise.all(going);
+  await expect.poll(underWay).toBe(0);
+});

@@ -57,8 +57,8 @@ test.runIf(promtool)('promtool has nothing to say about the scrape', async () =>
   const route = metrics.route('a "quoted"\\ name');
   route.begin();
   route.end(outcome({ method: 'BREW', status: 299, code: 'GW_INTERNAL' }));
-  metrics.upstream('u').endpoint('[::1]:80').begin();
-  metrics.upstream('u').endpoint('[::1]:80').end(0, 'GW_DNS');
+  metrics.upstream('u').endpoint('[::1]:80').inFlight = 1;
+  metrics.upstream('u').endpoint('[::1]:80').count(0, 'GW_DNS');
   metrics.upstream('u').endpoint('[::1]:80').connections = 1;
   metrics.listener(':8080').refuse('GW_BAD_HOST');
   metrics.started('abc');

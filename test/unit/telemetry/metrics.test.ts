@@ -106,11 +106,9 @@ test('each method and code keeps a series of its own', async () => {
 test('counts attempts at an endpoint by class of status and code', async () => {
   const { metrics, scrape } = start();
   const endpoint = metrics.upstream('orders').endpoint('10.0.0.1:80');
-  endpoint.begin();
-  endpoint.begin();
-  endpoint.begin();
-  endpoint.end(200, '-');
-  endpoint.end(0, 'GW_CONNECT_REFUSED');
+  endpoint.inFlight = 1;
+  endpoint.count(200, '-');
+  endpoint.count(0, 'GW_CONNECT_REFUSED');
   endpoint.healthy = false;
   const series = await scrape();
   const where = 'endpoint="10.0.0.1:80"';
@@ -180,10 +178,10 @@ test('deletes the series of what is gone and keeps the rest', async () => {
   const { metrics } = start();
   metrics.route('old').end(outcome());
   metrics.route('kept').end(outcome());
-  metrics.upstream('old').endpoint('a:1').end(200, '-');
+  metrics.upstream('old').endpoint('a:1').count(200, '-');
   const kept = metrics.upstream('kept');
-  kept.endpoint('a:1').end(200, '-');
-  kept.endpoint('b:1').end(200, '-');
+  kept.endpoint('a:1').count(200, '-');
+  kept.endpoint('b:1').count(200, '-');
   metrics.pluginCounter('gone', { name: 'seen', help: 'Seen.', labels: [] }).add();
   metrics.pluginCounter('here', { name: 'seen', help: 'Seen.', labels: [] }).add(2);
   metrics.pluginCounter('gone', { name: 'other', help: 'Other.', labels: [] }).add();
