@@ -69,7 +69,15 @@ const gateway = run([...launcher, 'start', '--banner']);
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'])
   process.on(signal, () => gateway.kill(signal === 'SIGHUP' ? 'SIGTERM' : signal));
+// npm ends at SIGTERM without a word to what it runs.
+const npm = process.env.npm_lifecycle_event === undefined ? null : process.ppid;
+const watch = setInterval(() => {
+  if (npm === null || process.ppid === npm) return;
+  clearInterval(watch);
+  gateway.kill('SIGTERM');
+}, 500);
 gateway.on('exit', (code) => {
+  clearInterval(watch);
   for (const each of services) each.kill();
   process.exitCode = code ?? 1;
 });
