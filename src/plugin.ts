@@ -136,7 +136,7 @@ export interface Exchange {
   /** The upstream that was chosen, or '' before that and where there is none. */
   readonly upstream: string;
   readonly attempts: readonly AttemptInfo[];
-  /** Aborted when the client leaves; made when first asked for. */
+  /** Aborted when the client leaves, or the time is over before anything was sent; made when first asked for. */
   readonly signal: AbortSignal;
   /** One place per plugin instance; yours is at `host.slot`. */
   readonly slots: unknown[];
