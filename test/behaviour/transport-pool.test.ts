@@ -1,7 +1,9 @@
 /** How many connections one endpoint gets, which is used next, and when they are closed. */
 import { afterEach, expect, test } from 'vitest';
 import { systemClock } from '../../src/kernel/clock.ts';
+import { createWheel } from '../../src/kernel/wheel.ts';
 import type { EndpointTransportOptions } from '../../src/transport/endpoint-transport.ts';
+import { createManualClock } from '../kit/clock.ts';
 import {
   type Answer,
   createBlackHole,
@@ -96,6 +98,17 @@ test('an idle connection that the origin closes is gone before the next call', a
     await until(() => transport.connections === 0, 'the close to be seen');
   }
   expect(origin.accepted).toBe(3);
+});
+
+test('the time of an idle connection that ends just as a call takes it is not held against the call', async () => {
+  const clock = createManualClock();
+  const wheel = createWheel(clock, 5);
+  const { transport } = await served(({ socket }) => socket.write(OK), { clock, wheel, keepAliveMs: 1000 });
+  await ask(transport);
+  const { heard } = begin(transport);
+  // As where a timer sends the call and the wheel turns right behind it.
+  clock.advance(2000);
+  expect([(await heard.done).text, heard.code]).toEqual(['ok', null]);
 });
 
 test('a call that has not been written when its idle connection breaks takes another one', async () => {
