@@ -84,7 +84,8 @@ async function underFault(
     await pause(2000);
     goneMs = performance.now();
     await end();
-    await until(() => isExact(gateway), 'exact limits');
+    // Sentinels that find no majority at first vote again seconds later.
+    while (!isExact(gateway)) await pause(2);
     exactMs = performance.now();
     await pause(1000);
   });
