@@ -10,7 +10,11 @@ export function errorCode(error: unknown): string {
   return typeof error.code === 'string' ? error.code : '';
 }
 
-const text = (error: unknown) => (error instanceof Error ? error.message : String(error));
+/** One line, with the code where the message does not hold it already. */
+const detailOf = (error: unknown, code: string): string => {
+  const text = (error instanceof Error ? error.message : String(error)).trim().replaceAll(/\s*\n\s*/g, ' ');
+  return text.includes(code) ? text : `${code} ${text}`;
+};
 
 const DNS = new Set(['ENOTFOUND', 'EAI_AGAIN', 'EAI_FAIL', 'EAI_NODATA', 'EAI_NONAME', 'EAI_SERVICE']);
 /** What this machine has run out of; the upstream is not to blame. */
@@ -22,7 +26,7 @@ const OURS = new Set(['EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOBUFS', 'ENOMEM'])
  */
 export function connectFailure(error: unknown, socket: Socket): GatewayError {
   const code = errorCode(error);
-  const detail = code === '' ? text(error) : `${code} ${text(error)}`;
+  const detail = detailOf(error, code);
   if (DNS.has(code)) return gatewayError('GW_DNS', detail, error);
   if (code === 'ETIMEDOUT') return gatewayError('GW_CONNECT_TIMEOUT', detail, error);
   if (OURS.has(code)) return gatewayError('GW_CONNECTIONS', detail, error);
@@ -61,8 +65,7 @@ export interface Standing {
 export function requestFailure(error: unknown, at: Standing): GatewayError {
   if (error instanceof GatewayError) return error;
   const code = errorCode(error);
-  const detail =
-    error === null ? 'the connection ended' : code === '' ? text(error) : `${code} ${text(error)}`;
+  const detail = error === null ? 'the connection ended' : detailOf(error, code);
   // An exception of our own code, not an error of the connection.
   if (error !== null && code === '') return gatewayError('GW_INTERNAL', detail, error);
   const nonsense = parserFailure(code, detail, error);

@@ -108,7 +108,7 @@ export class HttpFlight implements Flight, Body, Rider, Sender, TurnEnd {
     if (this.stage === 'receiving') {
       this.ringIdle();
     } else if (this.byDeadline) {
-      this.lose(gatewayError('GW_TIMEOUT', `while ${this.stage}`));
+      this.lose(gatewayError('GW_TIMEOUT', `while ${this.doing}`));
     } else if (this.stage === 'connecting') {
       this.lose(gatewayError('GW_CONNECT_TIMEOUT', `${this.call.timeouts.connectMs} ms`));
     } else {
@@ -258,6 +258,12 @@ export class HttpFlight implements Flight, Body, Rider, Sender, TurnEnd {
   private fail(error: unknown): void {
     const reused = this.connection!.served > 0;
     this.lose(requestFailure(error, { reused, answered: this.answered, headed: this.headSeen }));
+  }
+
+  /** In words, for who reads why it took too long. */
+  private get doing(): string {
+    const sent = this.written && (this.upload === null || this.upload.complete);
+    return this.stage === 'sending' && sent ? 'waiting for the answer' : this.stage;
   }
 
   private get hasBody(): boolean {
