@@ -170,7 +170,9 @@ const checkedKeys = async (one: IssuerConfig, host: Host): Promise<Keys> => {
   try {
     keys = await readOwnKeys(one, host);
   } catch (error) {
-    throw new Error(`${where} ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+    const message = error instanceof Error ? error.message : String(error);
+    // What the system says of a file names it already.
+    throw new Error(message.includes(where) ? message : `${where} ${message}`, { cause: error });
   }
   const unusable = one.algorithms?.find((name) => !keys.algorithms.has(name));
   if (unusable !== undefined) throw new Error(`${where} has no key for ${unusable}`);

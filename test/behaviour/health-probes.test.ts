@@ -109,7 +109,7 @@ describe('by HTTP', () => {
     const nonsense = await startRawOrigin((socket) => void socket.end('hello\r\n\r\n'));
     const hole = await createBlackHole();
     onTestFinished(hole.close);
-    expect(await ask(specAt(await deadPort()))).toMatch(/^GW_CONNECT_REFUSED: ECONNREFUSED/);
+    expect(await ask(specAt(await deadPort()))).toMatch(/^GW_CONNECT_REFUSED: connect ECONNREFUSED/);
     expect(await ask(specAt(hung.port), { timeoutMs: 100 })).toMatch(/^GW_TIMEOUT/);
     expect(await ask(hole.spec, { timeoutMs: 100 })).toMatch(/^GW_(TIMEOUT|CONNECT_TIMEOUT)/);
     expect(await ask(specAt(nonsense.port))).toMatch(/^GW_UPSTREAM_PROTOCOL/);

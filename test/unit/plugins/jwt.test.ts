@@ -238,7 +238,7 @@ test('keys may come from a file: a set, one key, PEM, a secret', async () => {
     (await configIssues('jwt', settings({ keys: undefined, jwks: `${files.path}/${name}`, ...more })))[0]
       ?.message;
   expect(await problem('bad.json')).toMatch(/bad\.json is neither JSON nor PEM/);
-  expect(await problem('none.json')).toMatch(/none\.json .*no such file/);
+  expect(await problem('none.json')).toMatch(/: the file \S*none\.json does not exist/);
   expect(await problem('private.pem')).toMatch(/private\.pem key 1 is a private key/);
   expect(await problem('one.json', { algorithms: ['RS256'] })).toMatch(/one\.json has no key for RS256/);
 });
