@@ -54,6 +54,7 @@ export function exchangeOf({ chain, route, slotCount, params, head, address }: C
     reply: nobody,
     accept: nobody,
     abort: () => undefined,
+    traceId: '',
     closed: null,
     left: null,
   };

@@ -18,6 +18,7 @@ import type { Metrics } from '../telemetry/metrics.ts';
 import type { Closing, Downstream } from '../wire/downstream.ts';
 import { type Ending, ExchangeOutcome } from './exchange-outcome.ts';
 import { inTime } from './in-time.ts';
+import type { Refusal } from './listeners.ts';
 import type { LiveRoute } from './live-route.ts';
 import type { LiveTarget } from './live-target.ts';
 import type { Shedder } from './shedder.ts';
@@ -64,13 +65,15 @@ export class Dispatcher {
     else this.#reply(x, replyFor(error, match));
   }
 
-  /** Keeps the books of a request that a listener refused. */
-  refused(error: GatewayError, peer: Downstream['peer'], listener: string): void {
+  /** Keeps the books of a request that a listener refused, and gives it a trace ID; empty where none can be made. */
+  refused(error: GatewayError, peer: Downstream['peer'], { listener, traceId }: Refusal): string {
     const { metrics, accessLog, clock } = this.#parts;
+    const { config, tracing } = this.snapshot;
     metrics.listener(listener).refuse(error.code);
-    if (this.snapshot.config.log.access) {
-      accessLog.write(this.#outcome.readRefused(error, peer, clock.wallMs()));
-    }
+    const id = traceId === '' ? tracing.newId() : traceId;
+    if (config.log.access)
+      accessLog.write(this.#outcome.readRefused(error, peer, { id: id ?? '0', startWallMs: clock.wallMs() }));
+    return id ?? '';
   }
 
   #begin(down: Downstream, route: LiveRoute, match: Match): LiveExchange {
@@ -81,6 +84,7 @@ export class Dispatcher {
     const client = trust.client(down.peer, head);
     if (match.kind !== 'bad-path') head.path = match.path;
     const id = tracing.idFor(head, client.trusted);
+    down.traceId = id ?? '';
     const x = new LiveExchange({
       id: id ?? '0',
       down,

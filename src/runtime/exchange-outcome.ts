@@ -82,10 +82,14 @@ export class ExchangeOutcome implements Outcome {
   }
 
   /** Takes over a request that the listener refused before there was an exchange. */
-  readRefused(error: GatewayError, peer: Peer, startWallMs: number): this {
+  readRefused(
+    error: GatewayError,
+    peer: Peer,
+    { id, startWallMs }: { readonly id: string; readonly startWallMs: number },
+  ): this {
     Object.assign(this, new ExchangeOutcome());
     this.startWallMs = startWallMs;
-    this.id = '0';
+    this.id = id;
     this.method = '-';
     this.version = '-';
     this.route = '-';

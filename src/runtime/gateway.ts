@@ -113,7 +113,7 @@ class LiveGateway implements Gateway {
       clock: options.clock,
       wheel: this.#estate.wheel,
       serve: (down) => this.#serve(down),
-      refused: (error, peer, listener) => this.#dispatcher?.refused(error, peer, listener),
+      refused: (error, peer, where) => this.#dispatcher?.refused(error, peer, where) ?? '',
     });
   }
 

@@ -14,10 +14,16 @@ const HEADERS_MS = 10_000;
 const BODY_IDLE_MS = 30_000;
 const WRITE_IDLE_MS = 60_000;
 
+/** Which listener refused a request, and the trace ID that it had; empty for none. */
+export interface Refusal {
+  readonly listener: string;
+  readonly traceId: string;
+}
+
 export interface ListenersParts extends Pick<Machinery, 'clock' | 'wheel'> {
   readonly serve: Serve;
-  /** Told of requests that never became one. */
-  readonly refused: (error: GatewayError, peer: Peer, listener: string) => void;
+  /** Told of requests that never became one; gives the trace ID of the answer, or ''. */
+  readonly refused: (error: GatewayError, peer: Peer, where: Refusal) => string;
 }
 
 export interface PreparedListeners {
@@ -58,7 +64,7 @@ export function createListeners(parts: ListenersParts): Listeners {
       host,
       port,
       serve: parts.serve,
-      refused: (error, peer) => parts.refused(error, peer, name),
+      refused: (error, peer, traceId) => parts.refused(error, peer, { listener: name, traceId }),
       limits: config.limits,
       timeouts: {
         headersMs: HEADERS_MS,

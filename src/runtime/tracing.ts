@@ -14,6 +14,8 @@ export interface Tracing extends Pick<TraceSource, 'worker' | 'source'> {
   readonly ready: boolean;
   /** The trusted caller's ID, else a new one; null while none can be made. */
   idFor(head: RequestHead, trusted: boolean): string | null;
+  /** A new ID; null while none can be made. */
+  newId(): string | null;
   /** The caller's trace, as it came, or one that starts here; null where the request has none. */
   traceparentFor(head: RequestHead, trusted: boolean, id: string): string | null;
   /** Gives the source of IDs back, with its worker number. */
@@ -55,6 +57,7 @@ export async function createTracing(config: Config, parts: TracingParts): Promis
       }
       return ids.next();
     },
+    newId: () => ids.next(),
     traceparentFor(head, trusted, id) {
       const given = head.fields.traceparent;
       if (typeof given === 'string' && (trusted || believesAll) && parseTraceparent(given) !== null)

@@ -124,12 +124,13 @@ export class Connection implements Holder, Carrier {
 
   /** Answers with a problem document and ends the connection, letting the client read it. */
   refuse(error: GatewayError, req: Incoming | null): void {
-    this.settings.refused(error, this.peer);
+    const traceId = this.settings.refused(error, this.peer, '');
     if (this.socket.destroyed || !this.socket.writable) {
       this.socket.destroy();
       return;
     }
-    this.socket.write(problemText(error, this.settings.clock.wallMs(), req?.method === 'HEAD'), 'latin1');
+    const wallMs = this.settings.clock.wallMs();
+    this.socket.write(problemText(error, { traceId, wallMs, bodiless: req?.method === 'HEAD' }), 'latin1');
     this.linger(req);
   }
 
@@ -228,7 +229,7 @@ export class Connection implements Holder, Carrier {
 
   #wait(req: Incoming, res: ServerResponse): void {
     if (this.#waiting.push({ req, res }) <= MAX_PIPELINED) return;
-    this.settings.refused(gatewayError('GW_BAD_REQUEST', 'too many pipelined requests'), this.peer);
+    this.settings.refused(gatewayError('GW_BAD_REQUEST', 'too many pipelined requests'), this.peer, '');
     this.destroy();
   }
 
@@ -255,7 +256,7 @@ export class Connection implements Holder, Carrier {
         cause instanceof Error ? cause.message : String(cause),
         cause,
       );
-      this.settings.refused(error, this.peer);
+      this.settings.refused(error, this.peer, exchange.traceId);
       exchange.broken(error);
     }
   }

@@ -30,6 +30,7 @@ export class Http1Exchange implements Downstream, Sink, TurnEnd {
   readonly peer: Peer;
   readonly upgrade: boolean;
   readonly body: RequestBody | null;
+  traceId = '';
   closed: ((how: Closing, inBytes: number, outBytes: number) => void) | null = null;
   left: (() => void) | null = null;
   ready: (() => void) | null = null;
@@ -78,7 +79,7 @@ export class Http1Exchange implements Downstream, Sink, TurnEnd {
     try {
       this.#response().writeInformation(status, flat as never);
     } catch (error) {
-      this.#connection.settings.refused(unsendable(error), this.peer);
+      this.#connection.settings.refused(unsendable(error), this.peer, this.traceId);
     }
   }
 
@@ -243,8 +244,8 @@ export class Http1Exchange implements Downstream, Sink, TurnEnd {
 
   /** Answers in the place of whoever should have. */
   #answer(error: GatewayError): void {
-    const bytes = problemBody(error);
-    const sink = this.reply(problemHead(error), bytes.length);
+    const bytes = problemBody(error, this.traceId);
+    const sink = this.reply(problemHead(error, this.traceId), bytes.length);
     sink.write(bytes);
     sink.end(null);
   }
@@ -292,9 +293,9 @@ export class Http1Exchange implements Downstream, Sink, TurnEnd {
 
   /** A head that could split the answer, or is no head at all, never leaves. */
   #unsendable(error: GatewayError): void {
-    this.#connection.settings.refused(error, this.peer);
-    this.#reply = problemHead(error);
-    const bytes = problemBody(error);
+    this.#connection.settings.refused(error, this.peer, this.traceId);
+    this.#reply = problemHead(error, this.traceId);
+    const bytes = problemBody(error, this.traceId);
     this.#res!.writeHead(
       error.status,
       replyFields(this.#reply.fields, {

@@ -107,7 +107,7 @@ export function createHttp1Listener(options: ListenerOptions): Listener {
     if (over < MAX_TOLD) {
       connection.refuse(gatewayError('GW_CONNECTIONS', `${limit} connections`), null);
     } else {
-      settings.refused(gatewayError('GW_CONNECTIONS', `${limit} connections`), connection.peer);
+      settings.refused(gatewayError('GW_CONNECTIONS', `${limit} connections`), connection.peer, '');
       socket.destroy();
     }
   });
@@ -145,7 +145,7 @@ export function createHttp1Listener(options: ListenerOptions): Listener {
           server.off('error', reject);
           // File descriptors used up: the connection is lost, the listener must not be.
           server.on('error', (error) =>
-            settings.refused(gatewayError('GW_CONNECTIONS', error.message, error), NOBODY),
+            settings.refused(gatewayError('GW_CONNECTIONS', error.message, error), NOBODY, ''),
           );
           port = (server.address() as AddressInfo).port;
           resolve();

@@ -1,28 +1,27 @@
-/** The answers that the listener makes by itself: a problem document (RFC 9457) with a code and nothing else. */
+/** The answers that the listener makes by itself: a problem document (RFC 9457) with a code and the trace ID. */
 import { STATUS_CODES } from 'node:http';
-import type { GatewayCode, GatewayError } from '../kernel/errors.ts';
+import type { GatewayError } from '../kernel/errors.ts';
 import { createFields } from '../wire/fields.ts';
 import type { ResponseHead } from '../wire/heads.ts';
 
 /** What a 405 of the listener offers (RFC 9110 section 15.5.6). */
 const ALLOW = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS';
 const encoder = new TextEncoder();
-const documents = new Map<GatewayCode, Uint8Array>();
 
-/** The body of the answer; the same for every request, so kept. */
-export function problemBody(error: GatewayError): Uint8Array {
-  const kept = documents.get(error.code);
-  if (kept !== undefined) return kept;
-  const made = encoder.encode(
-    JSON.stringify({ type: 'about:blank', title: error.title, status: error.status, code: error.code }),
-  );
-  documents.set(error.code, made);
-  return made;
+/**
+ * The body of the answer.
+ * @param traceId empty where none could be made
+ */
+export function problemBody(error: GatewayError, traceId: string): Uint8Array {
+  const { title, status, code } = error;
+  const known = traceId === '' ? null : { traceId };
+  return encoder.encode(`${JSON.stringify({ type: 'about:blank', title, status, code, ...known })}\n`);
 }
 
 /** The head of the answer, without framing. */
-export function problemHead(error: GatewayError): ResponseHead {
+export function problemHead(error: GatewayError, traceId: string): ResponseHead {
   const fields = createFields();
+  if (traceId !== '') fields['x-trace-id'] = traceId;
   fields['content-type'] = 'application/problem+json';
   fields['cache-control'] = 'no-store';
   if (error.status === 405) fields.allow = ALLOW;
@@ -35,9 +34,16 @@ export function problemHead(error: GatewayError): ResponseHead {
  * The whole answer as text, for a connection that will be closed after it.
  * @param wallMs for the Date field
  */
-export function problemText(error: GatewayError, wallMs: number, bodiless: boolean): string {
-  const { status, fields } = problemHead(error);
-  const body = problemBody(error);
+export function problemText(
+  error: GatewayError,
+  {
+    traceId,
+    wallMs,
+    bodiless,
+  }: { readonly traceId: string; readonly wallMs: number; readonly bodiless: boolean },
+): string {
+  const { status, fields } = problemHead(error, traceId);
+  const body = problemBody(error, traceId);
   let text = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}\r\n`;
   for (const name in fields) text += `${name}: ${fields[name]}\r\n`;
   text += `date: ${new Date(wallMs).toUTCString()}\r\ncontent-length: ${body.length}\r\nconnection: close\r\n\r\n`;

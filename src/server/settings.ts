@@ -26,8 +26,12 @@ export interface ListenerTimeouts {
   readonly writeIdleMs: number;
 }
 
-/** Called for every request that the listener answers by itself, for the log and the metrics. */
-export type Refused = (error: GatewayError, peer: Peer) => void;
+/**
+ * Called for every request that the listener answers by itself, for the log and the metrics.
+ * @param traceId of the exchange that it had become; empty for none
+ * @returns the trace ID that the answer names, or an empty string
+ */
+export type Refused = (error: GatewayError, peer: Peer, traceId: string) => string;
 
 /** Mutable, so that a reload reaches the connections that are already open. */
 export interface Settings {

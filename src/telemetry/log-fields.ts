@@ -28,7 +28,7 @@ export const ACCESS_FIELDS: readonly LogField[] = [
     'traceId',
     'string',
     true,
-    'The trace ID, as in `x-trace-id` and in error bodies; `0` where the listener refused what was no request yet.',
+    'The trace ID, as in `x-trace-id` and in error bodies; `0` while none can be made, since the clock went backwards too far.',
   ),
   field(
     'method',

@@ -24,6 +24,8 @@ export interface Downstream {
   accept(head: ResponseHead): Duplex;
   /** Cuts the connection so that nothing looks whole. */
   abort(): void;
+  /** What the answers name that the connection gives by itself, once whoever serves has said it; empty before. */
+  traceId: string;
   /** Called once, after the last byte or the cut, with the bytes of bodies in and out. */
   closed: ((how: Closing, inBytes: number, outBytes: number) => void) | null;
   /** Called once when the client goes away before the answer is complete; before `closed`. */

@@ -95,7 +95,7 @@ describe('listen', () => {
       host: '127.0.0.1',
       port: server.port,
       serve: mirror,
-      refused() {},
+      refused: () => '',
       limits: LIMITS,
       timeouts,
       clock: systemClock,

@@ -176,6 +176,7 @@ export function exchangeOf(o: ExchangeOptions = {}): LiveExchange {
     reply: nobody,
     accept: nobody,
     abort: () => undefined,
+    traceId: '',
     closed: null,
     left: null,
   };

@@ -125,7 +125,7 @@ export async function startGateway(
     host: '127.0.0.1',
     port: 0,
     serve,
-    refused: () => {},
+    refused: () => '',
     limits: { headerBytes: 16_384, headerCount: 100, urlBytes: 8192, connections: 1000 },
     timeouts: { headersMs: 5000, bodyIdleMs: 5000, keepAliveMs: 5000, writeIdleMs: 20_000 },
     clock,

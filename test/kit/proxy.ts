@@ -74,6 +74,7 @@ export class RecordDownstream implements Downstream {
   readonly peer: Peer;
   readonly body: Body | null;
   readonly upgrade: boolean;
+  traceId = '';
   closed: Downstream['closed'] = null;
   left: Downstream['left'] = null;
   readonly sink = new RecordSink();

@@ -42,7 +42,10 @@ export async function startListener(
     host: '127.0.0.1',
     port: 0,
     serve,
-    refused: (error) => refusals.push(error),
+    refused: (error) => {
+      refusals.push(error);
+      return '';
+    },
     limits: { ...LIMITS, ...limits },
     timeouts: { ...TIMEOUTS, ...timeouts },
     clock: systemClock,
@@ -82,8 +85,8 @@ export function answer(
 
 /** Answers with a problem document, as the gateway does. */
 export function refuse(down: Downstream, error: GatewayError): void {
-  const bytes = problemBody(error);
-  const sink = down.reply(problemHead(error), bytes.length);
+  const bytes = problemBody(error, '');
+  const sink = down.reply(problemHead(error, ''), bytes.length);
   sink.write(bytes);
   sink.end(null);
 }
