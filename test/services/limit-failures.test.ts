@@ -1,6 +1,6 @@
 /** Limits in Redis while Redis fails in every way: no request is lost or held up, and no limit is off. */
 import { Agent } from 'node:http';
-import { expect } from 'vitest';
+import { expect, vi } from 'vitest';
 import { startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
 import { redisTest, startCluster, startRedis, startSentinels } from '../kit/redis.ts';
 import { startRelay } from '../kit/relay.ts';
@@ -183,10 +183,13 @@ redisTest('the master becomes a replica and refuses writes', async () => {
 redisTest('the node of a Cluster that holds the bucket freezes', async () => {
   const { nodes, url } = await startCluster();
   const gateway = await startTestGateway(yaml(url));
-  // A bucket that is nearly full is soon forgotten.
-  for (let at = 0; at < BURST; at++) await gateway.ask('/limited');
-  const sizes = await Promise.all(nodes.map((node) => node.cli('keys', '*:limit:*')));
-  const holder = nodes[sizes.findIndex((keys) => keys !== '')]!;
+  const findHolder = async () => {
+    // A bucket that is nearly full is soon forgotten.
+    for (let at = 0; at < BURST; at++) await gateway.ask('/limited');
+    const sizes = await Promise.all(nodes.map((node) => node.cli('keys', '*:limit:*')));
+    return nodes[sizes.findIndex((keys) => keys !== '')];
+  };
+  const holder = await vi.waitUntil(findHolder, { timeout: 5000 });
   await underFault(gateway, { begin: holder.freeze, end: holder.thaw });
 });
 
