@@ -42,8 +42,8 @@ describe('ewma', () => {
     await load(gateway, 240, 4);
     // A busy machine makes the others slow at times too, but never that slow for long.
     expect(all[0]!.reached.length).toBeLessThan(240 / 8);
-    expect(all[1]!.reached.length).toBeGreaterThan(240 / 4);
-    expect(all[2]!.reached.length).toBeGreaterThan(240 / 4);
+    expect(all[1]!.reached.length).toBeGreaterThan(240 / 6);
+    expect(all[2]!.reached.length).toBeGreaterThan(240 / 6);
   });
 
   test('an endpoint that fails at once does not draw the calls', async () => {
