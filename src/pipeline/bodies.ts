@@ -2,6 +2,7 @@
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Body, Sink, Stage } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
+import { PassingSink } from '../wire/passing-sink.ts';
 
 /** Collects a body; the flow stops at the limit. */
 class Collector implements Sink {
@@ -116,34 +117,17 @@ export function stagedBody(source: Body, stages: readonly Stage[]): Body {
 }
 
 /** Lets a body through without the trailers of some names. */
-class TrailerFilter implements Sink {
-  readonly #next: Sink;
+class TrailerFilter extends PassingSink {
   readonly #names: readonly string[];
 
   constructor(next: Sink, names: readonly string[]) {
-    this.#next = next;
+    super(next);
     this.#names = names;
   }
 
-  get ready(): (() => void) | null {
-    return this.#next.ready;
-  }
-
-  set ready(run: (() => void) | null) {
-    this.#next.ready = run;
-  }
-
-  write(chunk: Uint8Array): boolean {
-    return this.#next.write(chunk);
-  }
-
-  end(trailers: Fields | null): void {
+  override end(trailers: Fields | null): void {
     if (trailers !== null) for (const name of this.#names) delete trailers[name];
-    this.#next.end(trailers);
-  }
-
-  fail(error: GatewayError): void {
-    this.#next.fail(error);
+    super.end(trailers);
   }
 }
 

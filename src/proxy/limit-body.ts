@@ -1,6 +1,8 @@
 /** Counts a request body on its way and stops it at the limit. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Body, Sink } from '../wire/body.ts';
+import type { Fields } from '../wire/fields.ts';
+import { PassingSink } from '../wire/passing-sink.ts';
 
 /** The refusal of a body that is too large. */
 export function tooLarge(limitBytes: number): GatewayError {
@@ -8,49 +10,40 @@ export function tooLarge(limitBytes: number): GatewayError {
 }
 
 /** Stands between a body and its reader; past the limit the source is stopped and the reader hears the failure. */
-export class LimitSink implements Sink {
+export class LimitSink extends PassingSink {
   readonly #source: Body;
-  readonly #next: Sink;
   readonly #limitBytes: number;
   #leftBytes: number;
   #over = false;
 
   constructor(source: Body, next: Sink, limitBytes: number) {
+    super(next);
     this.#source = source;
-    this.#next = next;
     this.#limitBytes = limitBytes;
     this.#leftBytes = limitBytes;
   }
 
-  get ready(): (() => void) | null {
-    return this.#next.ready;
-  }
-
-  set ready(run: (() => void) | null) {
-    this.#next.ready = run;
-  }
-
-  write(chunk: Uint8Array): boolean {
+  override write(chunk: Uint8Array): boolean {
     if (this.#over) return false;
     this.#leftBytes -= chunk.byteLength;
-    if (this.#leftBytes >= 0) return this.#next.write(chunk);
+    if (this.#leftBytes >= 0) return super.write(chunk);
     const error = tooLarge(this.#limitBytes);
     this.#over = true;
     this.#source.cancel(error);
-    this.#next.fail(error);
+    super.fail(error);
     return false;
   }
 
-  end(trailers: Parameters<Sink['end']>[0]): void {
+  override end(trailers: Fields | null): void {
     if (this.#over) return;
     this.#over = true;
-    this.#next.end(trailers);
+    super.end(trailers);
   }
 
-  fail(error: GatewayError): void {
+  override fail(error: GatewayError): void {
     if (this.#over) return;
     this.#over = true;
-    this.#next.fail(error);
+    super.fail(error);
   }
 }
 

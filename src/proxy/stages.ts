@@ -2,6 +2,7 @@
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Body, Sink, Stage } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
+import { PassingSink } from '../wire/passing-sink.ts';
 
 interface Owner {
   /** Ends the body uncleanly. */
@@ -13,49 +14,40 @@ export function stageError(cause: unknown): GatewayError {
   return gatewayError('GW_PLUGIN', `a stage of the body: ${String(cause)}`, cause);
 }
 
-class StageGuard implements Sink {
-  readonly #next: Sink;
+class StageGuard extends PassingSink {
   readonly #owner: Owner;
   #over = false;
 
   constructor(next: Sink, owner: Owner) {
-    this.#next = next;
+    super(next);
     this.#owner = owner;
   }
 
-  get ready(): (() => void) | null {
-    return this.#next.ready;
-  }
-
-  set ready(run: (() => void) | null) {
-    this.#next.ready = run;
-  }
-
-  write(chunk: Uint8Array): boolean {
+  override write(chunk: Uint8Array): boolean {
     if (this.#over) return false;
     try {
-      return this.#next.write(chunk);
+      return super.write(chunk);
     } catch (cause) {
       this.#threw(cause);
       return false;
     }
   }
 
-  end(trailers: Fields | null): void {
+  override end(trailers: Fields | null): void {
     if (this.#over) return;
     try {
-      this.#next.end(trailers);
+      super.end(trailers);
       this.#over = true;
     } catch (cause) {
       this.#threw(cause);
     }
   }
 
-  fail(error: GatewayError): void {
+  override fail(error: GatewayError): void {
     if (this.#over) return;
     this.#over = true;
     try {
-      this.#next.fail(error);
+      super.fail(error);
     } catch (cause) {
       this.#threw(cause);
     }

@@ -2,6 +2,7 @@
 import type { GatewayError } from '../kernel/errors.ts';
 import type { Body, Sink } from '../wire/body.ts';
 import type { Fields } from '../wire/fields.ts';
+import { PassingSink } from '../wire/passing-sink.ts';
 
 /** Copied at most of one body: a larger one is not worth its memory. */
 export const MOST_COPIED_BYTES = 65_536;
@@ -15,36 +16,27 @@ export interface BodyCopy {
   drop(): void;
 }
 
-class TeeSink implements Sink {
-  readonly #next: Sink;
+class TeeSink extends PassingSink {
   readonly #copy: BodyCopy;
 
   constructor(next: Sink, copy: BodyCopy) {
-    this.#next = next;
+    super(next);
     this.#copy = copy;
   }
 
-  get ready(): (() => void) | null {
-    return this.#next.ready;
-  }
-
-  set ready(run: (() => void) | null) {
-    this.#next.ready = run;
-  }
-
-  write(chunk: Uint8Array): boolean {
-    const goesOn = this.#next.write(chunk);
+  override write(chunk: Uint8Array): boolean {
+    const goesOn = super.write(chunk);
     this.#copy.add(chunk);
     return goesOn;
   }
 
-  end(trailers: Fields | null): void {
-    this.#next.end(trailers);
+  override end(trailers: Fields | null): void {
+    super.end(trailers);
     this.#copy.complete();
   }
 
-  fail(error: GatewayError): void {
-    this.#next.fail(error);
+  override fail(error: GatewayError): void {
+    super.fail(error);
     this.#copy.drop();
   }
 }
