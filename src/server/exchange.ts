@@ -5,7 +5,7 @@ import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import { atTurnEnd, type TurnEnd } from '../kernel/turn-end.ts';
 import type { Sink } from '../wire/body.ts';
 import type { Closing, Downstream } from '../wire/downstream.ts';
-import type { Fields } from '../wire/fields.ts';
+import { type Fields, isFieldValue } from '../wire/fields.ts';
 import type { Peer, RequestHead, ResponseHead } from '../wire/heads.ts';
 import type { Carrier } from './carrier.ts';
 import type { Incoming } from './incoming.ts';
@@ -103,7 +103,7 @@ export class Http1Exchange implements Downstream, Sink, TurnEnd {
     const flat = replyFields(head.fields, INTERIM);
     let text = `HTTP/1.1 101 ${STATUS_CODES[101]}\r\nconnection: Upgrade\r\nupgrade: websocket\r\n`;
     for (let at = 0; at < flat.length; at += 2) {
-      if (SENDABLE.test(flat[at + 1]!)) text += `${flat[at]}: ${flat[at + 1]}\r\n`;
+      if (isFieldValue(flat[at + 1]!)) text += `${flat[at]}: ${flat[at + 1]}\r\n`;
     }
     text += '\r\n';
     this.#phase = 'tunnel';
@@ -366,7 +366,6 @@ export class Http1Exchange implements Downstream, Sink, TurnEnd {
 
 const INTERIM = { length: null, bodiless: true, status: 204, close: false, chunked: false };
 const EMPTY = new Uint8Array(0);
-const SENDABLE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 function unsendable(cause: unknown): GatewayError {
   const detail = cause instanceof Error ? cause.message : String(cause);

@@ -1,5 +1,5 @@
 /** Which trailer fields may pass: only what no one could take for framing, routing or a credential. */
-import { createFields, type Fields } from '../wire/fields.ts';
+import { createFields, type Fields, isFieldValue } from '../wire/fields.ts';
 
 const ALLOWED = new Set([
   'grpc-status',
@@ -19,7 +19,6 @@ const ALLOWED = new Set([
 /** Families of `x-` fields that servers take for the client's address, its identity, or the request line. */
 const REFUSED =
   /^x-(?:forwarded|real|client|original|rewrite|http|method|auth|api-key|user|envoy|trace|csrf|accel)/;
-const VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 /** True for a lower-case name that may stand in a trailer (RFC 9110 section 6.5.1). */
 export function trailerAllowed(name: string): boolean {
@@ -51,7 +50,7 @@ export function responseTrailers(fields: Fields | null): [string, string][] | nu
     if (!trailerAllowed(name)) continue;
     const value = fields[name]!;
     for (const line of typeof value === 'string' ? [value] : value) {
-      if (VALUE.test(line)) pairs.push([name, line]);
+      if (isFieldValue(line)) pairs.push([name, line]);
     }
   }
   return pairs.length === 0 ? null : pairs;

@@ -1,7 +1,7 @@
 /** The head of a request as it is written to a socket, and the checks that come before. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
 import type { Body } from '../wire/body.ts';
-import type { Fields } from '../wire/fields.ts';
+import { type Fields, isFieldValue } from '../wire/fields.ts';
 import type { RequestHead } from '../wire/heads.ts';
 import { lowerToken } from './token.ts';
 
@@ -26,10 +26,9 @@ const NOT_SENT = new Set([
 /** Methods whose requests have a body by their meaning: a length of 0 says that this one has none. */
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH', 'QUERY', 'PROPFIND', 'PROPPATCH']);
 
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const NOT_IN_PATH = /[^\x21\x22\x24-\x7e]/;
 
-const goodValue = (value: unknown) => typeof value === 'string' && !NOT_IN_VALUE.test(value);
+const goodValue = (value: unknown) => typeof value === 'string' && isFieldValue(value);
 
 const badRequestLine = (head: RequestHead): string | null => {
   if (head.method === 'CONNECT' || lowerToken(head.method) === null) return 'method';
@@ -52,7 +51,7 @@ const fieldLines = (given: string, value: string | string[]): string | null => {
   const name = lowerToken(given);
   if (name === null) return null;
   if (NOT_SENT.has(name)) return '';
-  if (typeof value === 'string') return NOT_IN_VALUE.test(value) ? null : `${name}: ${value}\r\n`;
+  if (typeof value === 'string') return isFieldValue(value) ? `${name}: ${value}\r\n` : null;
   if (!Array.isArray(value) || !value.every(goodValue)) return null;
   return value.map((one) => `${name}: ${one}\r\n`).join('');
 };

@@ -1,9 +1,9 @@
 /** The head of a response, read from its text by RFC 9112 and no looser. */
 import { type GatewayError, gatewayError } from '../kernel/errors.ts';
+import { isFieldValue } from '../wire/fields.ts';
 import { ResponseFields } from './response-fields.ts';
 import { lowerToken } from './token.ts';
 
-const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
 const nonsense = (what: string): GatewayError => gatewayError('GW_UPSTREAM_PROTOCOL', what);
 
 const lowerName = (raw: string): string => {
@@ -24,7 +24,7 @@ const readLine = (text: string, from: number, to: number, into: ResponseFields) 
   while (start < end && isBlank(text.charCodeAt(start))) start++;
   while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
   const value = text.slice(start, end);
-  if (NOT_IN_VALUE.test(value)) throw nonsense('a control character in a field');
+  if (!isFieldValue(value)) throw nonsense('a control character in a field');
   into.add(lowerName(text.slice(from, colon)), value);
 };
 

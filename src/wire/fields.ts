@@ -13,3 +13,10 @@ export function fieldText(fields: Fields, name: string): string | undefined {
   const value = fields[name];
   return typeof value === 'object' ? value.join(', ') : value;
 }
+
+const NOT_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+
+/** True for what can stand as a value in a line of a head: Latin-1 without controls but the tab (RFC 9110 section 5.5). */
+export function isFieldValue(text: string): boolean {
+  return !NOT_IN_VALUE.test(text);
+}
