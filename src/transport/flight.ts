@@ -291,11 +291,12 @@ export class HttpFlight implements Flight, Body, Rider, Sender, TurnEnd {
   }
 
   private noteKeepAlive(seconds: number | null): void {
-    if (seconds === null || this.connection === null) return;
+    if (seconds === null) return;
+    const connection = this.connection!;
     // A second earlier than the origin, so that it does not close as we write.
     const hintMs = (seconds - 1) * 1000;
     if (hintMs <= 0) this.reusable = false;
-    else this.connection.idleMs = Math.min(this.connection.idleMs, hintMs);
+    else connection.idleMs = Math.min(connection.idleMs, hintMs);
   }
 
   private arm(limitMs: number): void {

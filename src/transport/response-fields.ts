@@ -37,11 +37,6 @@ export function dropNamed(fields: Fields, connection: string): void {
   }
 }
 
-/** Takes away of trailers what would frame the message (RFC 9110 section 6.5.1): it is over. */
-export function dropFraming(trailers: Fields): void {
-  if (trailers['content-length'] !== undefined) delete trailers['content-length'];
-}
-
 /** The lines of one head, taken one by one. */
 export class ResponseFields {
   readonly fields = createFields();
@@ -67,7 +62,13 @@ export class ResponseFields {
     }
   }
 
-  /** All lines are there. */
+  /** All lines are there, and are trailers: none of them can frame the message, which is over (RFC 9110 section 6.5.1). */
+  trailers(): Fields {
+    if (this.fields['content-length'] !== undefined) delete this.fields['content-length'];
+    return this.fields;
+  }
+
+  /** All lines are there, and are a head. */
   finish(): this {
     if (this.connection !== null) dropNamed(this.fields, this.connection);
     return this;
@@ -81,23 +82,22 @@ export class ResponseFields {
   }
 }
 
+/** @param raw names and values in turn */
+const linesOf = (raw: readonly string[]): ResponseFields => {
+  const lines = new ResponseFields();
+  for (let at = 0; at < raw.length; at += 2) lines.add(raw[at]!.toLowerCase(), raw[at + 1]!);
+  return lines;
+};
+
 /**
  * Reads the lines of a head.
  * @param raw names and values in turn
  */
 export function responseFields(raw: readonly string[]): ResponseFields {
-  const head = new ResponseFields();
-  for (let at = 0; at < raw.length; at += 2) head.add(raw[at]!.toLowerCase(), raw[at + 1]!);
-  return head.finish();
+  return linesOf(raw).finish();
 }
 
 /** Trailers as a map, or null when there are none. */
 export function responseTrailers(raw: readonly string[]): Fields | null {
-  if (raw.length === 0) return null;
-  const fields = createFields();
-  for (let at = 0; at < raw.length; at += 2) {
-    const name = raw[at]!.toLowerCase();
-    if (!HOP_BY_HOP.has(name)) add(fields, name, raw[at + 1]!);
-  }
-  return fields;
+  return raw.length === 0 ? null : linesOf(raw).trailers();
 }

@@ -1,7 +1,7 @@
 /** Reads the answers on one connection: where heads, bodies, chunks and trailers begin and end. */
 import { gatewayError } from '../kernel/errors.ts';
 import type { Fields } from '../wire/fields.ts';
-import { dropFraming, ResponseFields } from './response-fields.ts';
+import { ResponseFields } from './response-fields.ts';
 import { bodyLength, mayBecomeHead, type ParsedHead, parseHead, readLines } from './response-head.ts';
 
 /** Who is told what was read; each call may pause or stop the reader. */
@@ -16,7 +16,16 @@ export interface Reading {
 }
 
 /** What the next byte belongs to. */
-type State = 'nothing' | 'head' | 'sized' | 'to-close' | 'chunk-size' | 'chunk' | 'chunk-end' | 'trailers';
+type State =
+  | 'nothing'
+  | 'head'
+  | 'sized'
+  | 'to-close'
+  | 'chunk-size'
+  | 'chunk'
+  | 'chunk-end'
+  | 'trailers'
+  | 'end';
 
 /** Of a chunk's size and its extensions, which nobody reads. */
 const MAX_CHUNK_LINE = 256;
@@ -36,6 +45,8 @@ export class ResponseReader {
   private interim = 0;
   /** Bytes that are still to come of a sized body or of a chunk. */
   private left = 0;
+  /** The trailers of the answer. */
+  private lastFields: Fields | null = null;
   /** What could not be read yet. */
   private rest: Buffer | null = null;
   private feeding = false;
@@ -101,7 +112,7 @@ export class ResponseReader {
    */
   ended(): boolean {
     if (this.state !== 'to-close' || this.rest !== null) return false;
-    this.complete(null, false);
+    this.complete(false);
     return true;
   }
 
@@ -133,6 +144,7 @@ export class ResponseReader {
         const next = this.step(bytes, at, end);
         if (next === WAIT) break;
         at = next;
+        if (this.state === 'end') this.complete(at < end);
       }
     } finally {
       this.feeding = false;
@@ -167,10 +179,9 @@ export class ResponseReader {
       return WAIT;
     }
     const head = parseHead(text.slice(0, length));
-    const next = at + length + 4;
     if (head.status < 200) this.interimHead(head);
-    else this.finalHead(head, next < end);
-    return next;
+    else this.finalHead(head);
+    return at + length + 4;
   }
 
   private interimHead(head: ParsedHead): void {
@@ -183,13 +194,12 @@ export class ResponseReader {
     if (head.status !== 100) this.to!.informed(head);
   }
 
-  private finalHead(head: ParsedHead, more: boolean): void {
+  private finalHead(head: ParsedHead): void {
     const length = bodyLength(head, this.toHead);
-    if (length !== null) this.state = 'sized';
-    else this.state = head.coding === null ? 'to-close' : 'chunk-size';
+    if (length === null) this.state = head.coding === null ? 'to-close' : 'chunk-size';
+    else this.state = length === 0 ? 'end' : 'sized';
     this.left = length ?? Number.POSITIVE_INFINITY;
     this.to!.headed(head, length);
-    if (length === 0) this.complete(null, more);
   }
 
   /** A piece of a sized body, of a chunk, or of what the close ends. */
@@ -202,7 +212,7 @@ export class ResponseReader {
     this.to!.data(piece);
     if (this.left > 0) return next;
     if (this.state === 'chunk') this.state = 'chunk-end';
-    else if (this.state === 'sized') this.complete(null, next < end);
+    else if (this.state === 'sized') this.state = 'end';
     return next;
   }
 
@@ -228,7 +238,7 @@ export class ResponseReader {
   private trailers(bytes: Buffer, at: number, end: number): number {
     const text = bytes.toString('latin1', at, Math.min(end, at + this.maxHeadBytes));
     if (text.startsWith('\r\n')) {
-      this.complete(null, at + 2 < end);
+      this.state = 'end';
       return at + 2;
     }
     const length = text.indexOf('\r\n\r\n');
@@ -239,20 +249,18 @@ export class ResponseReader {
     }
     const trailers = new ResponseFields();
     readLines(text.slice(0, length), 0, trailers);
-    dropFraming(trailers.fields);
-    const next = at + length + 4;
-    this.complete(trailers.fields, next < end);
-    return next;
+    this.lastFields = trailers.trailers();
+    this.state = 'end';
+    return at + length + 4;
   }
 
   /** @param more bytes follow that belong to no answer */
-  private complete(trailers: Fields | null, more: boolean): void {
-    const { to } = this;
-    // Its listener may have stopped the reader in the middle.
-    if (to === null) return;
+  private complete(more: boolean): void {
+    const { to, lastFields } = this;
     this.to = null;
+    this.lastFields = null;
     this.state = 'nothing';
     this.surplus = more;
-    to.completed(trailers);
+    to!.completed(lastFields);
   }
 }
