@@ -4,7 +4,7 @@ import { definePlugin, type Principal, refuse, z } from 'snowgate/plugin';
 import { realm } from './_auth/bearer.ts';
 import { consumerOf, consumersSchema, principalOf, readConsumers } from './_auth/consumers.ts';
 import { compileForward, forwardSchema } from './_auth/forward.ts';
-import { compilePlaces, placesSchema } from './_auth/places.ts';
+import { clearPlaces, compilePlaces, placesSchema } from './_auth/places.ts';
 
 const MOST_CHARACTERS = 512;
 
@@ -67,8 +67,7 @@ export default definePlugin({
         return undefined;
       },
       request(x) {
-        place.strip(x.request);
-        if (config.forwardKey && place.read(x) !== undefined) place.restore(x, x.request);
+        clearPlaces(place, x, config.forwardKey);
         forwarding.set(x, x.request);
       },
       explain: ({ principal }) => (principal?.by === host.instance ? principal.id : 'no key'),

@@ -4,6 +4,7 @@ import { realm } from './_auth/bearer.ts';
 import { consumerOf, consumersSchema, principalOf, readConsumers } from './_auth/consumers.ts';
 import { compileForward, forwardSchema } from './_auth/forward.ts';
 import { PasswordChecker, type PasswordHash, passwordDigests, readPasswordHash } from './_auth/password.ts';
+import { schemePattern } from './_auth/scheme.ts';
 import { Verified } from './_auth/verified.ts';
 
 const MOST_CHARACTERS = 1024;
@@ -24,8 +25,7 @@ interface User {
   readonly hash: PasswordHash;
 }
 
-/** Up to whatever can be no part of a scheme's name (RFC 9110 section 11.1). */
-const SCHEME = /^basic(?![!#$%&'*+.^_`|~0-9A-Za-z-])[ \t]*/i;
+const SCHEME = schemePattern('basic');
 
 /** Name and password; null for what is no such credential, '' for one that is malformed. */
 const credentialOf = (x: Exchange): { name: string; password: string } | '' | null => {

@@ -12,6 +12,7 @@ import {
 } from 'snowgate/plugin';
 import { Agent, request } from 'undici';
 import { headerName } from './_auth/forward.ts';
+import { duration } from './_limits/duration.ts';
 
 const MOST_BODY_BYTES = 64 * 1024;
 const MOST_HEAD_BYTES = 16 * 1024;
@@ -52,9 +53,7 @@ const config = z.strictObject({
   principal: headerName
     .optional()
     .describe('The header of its answer that says who asks; it becomes `principal.id`.'),
-  timeout: z
-    .string()
-    .refine((text) => (parseDuration(text) ?? 0) > 0, 'must be a duration such as 1s')
+  timeout: duration('1s')
     .default('1s')
     .describe('How long it may take; after that the request is refused with 503.'),
   concurrency: z

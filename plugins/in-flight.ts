@@ -10,6 +10,7 @@ import {
   z,
 } from 'snowgate/plugin';
 import { compileRanges, ranges } from './_auth/ranges.ts';
+import { duration } from './_limits/duration.ts';
 import { Gate } from './_limits/gate.ts';
 import { keyReader, placeOf, wordList } from './_limits/key.ts';
 import { Ticket } from './_limits/places.ts';
@@ -38,11 +39,7 @@ const config = z
       .max(100_000)
       .default(0)
       .describe('Requests of one key that may wait for a place in this gateway.'),
-    queueTimeout: z
-      .string()
-      .refine((text) => (parseDuration(text) ?? 0) > 0, 'must be a duration such as 500ms')
-      .default('1s')
-      .describe('Longest wait for a place.'),
+    queueTimeout: duration('500ms').default('1s').describe('Longest wait for a place.'),
     shared: z.boolean().default(false).describe('Count the requests of all gateways, in Redis.'),
   })
   .superRefine((value, context) => {

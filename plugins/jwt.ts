@@ -6,7 +6,7 @@ import { compileClaim, compileForward } from './_auth/forward.ts';
 import { type Issuer, NoKeys } from './_auth/issuer.ts';
 import { jwtConfig, openIssuers } from './_auth/jwt-config.ts';
 import type { Keys } from './_auth/keys.ts';
-import { compilePlaces } from './_auth/places.ts';
+import { clearPlaces, compilePlaces } from './_auth/places.ts';
 import { type ReadToken, readToken } from './_auth/token.ts';
 import { digestOf, freeze, Verified } from './_auth/verified.ts';
 
@@ -93,8 +93,7 @@ export default definePlugin({
         return issuer === undefined ? reject(unknownIssuer(iss)) : verify(x, token, read, issuer);
       },
       request(x) {
-        place.strip(x.request);
-        if (forwardToken && place.read(x) !== undefined) place.restore(x, x.request);
+        clearPlaces(place, x, forwardToken);
         forwarding.set(x, x.request);
       },
       explain({ principal }) {

@@ -1,18 +1,17 @@
 /** Lets clients wait for as long as their plan says: it shortens the time that the route gives a request. */
 import { compileWord, definePlugin, type Exchange, parseDuration, word, z } from 'snowgate/plugin';
+import { duration } from './_limits/duration.ts';
 
-const duration = z
-  .string()
-  .refine((text) => (parseDuration(text) ?? 0) > 0, 'must be a duration such as 500ms or 10s');
+const wait = duration('500ms or 10s');
 
 const config = z
   .strictObject({
-    limit: duration
+    limit: wait
       .optional()
       .describe('Longest wait for the response head, retries included; default: the `timeout` of the route.'),
     plan: word().optional().describe('The word that names the plan of a request, such as `principal.plan`.'),
     plans: z
-      .record(z.string(), z.union([z.literal(false), duration]))
+      .record(z.string(), z.union([z.literal(false), wait]))
       .default({})
       .describe('Waits by plan, instead of `limit`; false: as long as the route allows.'),
   })

@@ -1,5 +1,6 @@
 /** Where a credential stands in a request: a header, a cookie or a query parameter; how it is read, and how it is taken out. */
 import { cookieText, type Exchange, queryText, type RequestHead, z } from 'snowgate/plugin';
+import { schemePattern } from './scheme.ts';
 
 const PLACE = /^(header|cookie|query)\.([!#$%&'*+.^_`|~0-9A-Za-z-]{1,100})$/;
 
@@ -22,8 +23,7 @@ export interface Place {
   restore(x: Exchange, head: RequestHead): void;
 }
 
-/** The scheme up to whatever can be no part of its name (RFC 9110 section 11.1): `Bearer<tab>x` is meant as a token too. */
-const BEARER = /^bearer(?![!#$%&'*+.^_`|~0-9A-Za-z-])[ \t]*/i;
+const BEARER = schemePattern('bearer');
 
 const restoreField =
   (name: string): Place['restore'] =>
@@ -140,4 +140,10 @@ export function compilePlaces(texts: readonly string[]): Place {
       places.find((place) => place.read(x) !== undefined)?.restore(x, head);
     },
   };
+}
+
+/** Takes a credential out of all its places in what is sent; where it goes on, the one that was read stays. */
+export function clearPlaces(place: Place, x: Exchange, goesOn: boolean): void {
+  place.strip(x.request);
+  if (goesOn && place.read(x) !== undefined) place.restore(x, x.request);
 }
