@@ -209,6 +209,8 @@ export class Caller implements Receiver, Sink, CallObserver {
   onAttempt: ((head: RequestHead, number: number) => void) | null = null;
   onHead: (() => void) | null = null;
   readonly ended: Promise<this>;
+  /** How often it heard an end, of whichever kind. */
+  ends = 0;
   /** False: the body is left unread. */
   reads = true;
   response: Body | null = null;
@@ -247,10 +249,12 @@ export class Caller implements Receiver, Sink, CallObserver {
   }
 
   end(): void {
+    this.ends++;
     this.#settle();
   }
 
   fail(error: GatewayError): void {
+    this.ends++;
     this.error = error;
     this.#settle();
   }

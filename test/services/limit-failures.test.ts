@@ -2,7 +2,7 @@
 import { Agent } from 'node:http';
 import { expect, vi } from 'vitest';
 import { startTestGateway, type TestGateway, until } from '../kit/gateway.ts';
-import { redisTest, startCluster, startRedis, startSentinels } from '../kit/redis.ts';
+import { type RedisServer, redisTest, startCluster, startRedis, startSentinels } from '../kit/redis.ts';
 import { startRelay } from '../kit/relay.ts';
 import { watchStalls } from '../kit/stalls.ts';
 
@@ -207,9 +207,8 @@ redisTest('open lets all pass, closed refuses all, and both leave other routes a
   expect((await closed.ask('/free')).status).toBe(204);
 });
 
-redisTest('the gateways of a lost Redis share the limit by their number', async () => {
-  const server = await startRedis();
-  const gateways = [await startTestGateway(yaml(server.url)), await startTestGateway(yaml(server.url))];
+/** Kills the Redis of two gateways once each has counted the other. */
+const loseTogether = async (server: RedisServer, gateways: readonly TestGateway[]) => {
   const counted = async () =>
     Promise.all(gateways.map(async (each) => (await each.series()).get('snowgate_redis_nodes')));
   const over = performance.now() + 10_000;
@@ -217,6 +216,12 @@ redisTest('the gateways of a lost Redis share the limit by their number', async 
   expect(await counted()).toEqual([2, 2]);
   await server.kill();
   await until(() => gateways.every((each) => !isExact(each)), 'degraded limits');
+};
+
+redisTest('the gateways of a lost Redis share the limit by their number', async () => {
+  const server = await startRedis();
+  const gateways = [await startTestGateway(yaml(server.url)), await startTestGateway(yaml(server.url))];
+  await loseTogether(server, gateways);
   const start = performance.now();
   let admitted = 0;
   for (let at = 0; at < 2 * BURST; at++)
@@ -230,13 +235,7 @@ redisTest('what a gateway tells of its part is true: its `t` is when one passes'
   const server = await startRedis();
   const text = yaml(server.url).replace(`rate: ${RATE}/s, burst: ${BURST}`, 'rate: 1/min, burst: 2');
   const gateways = [await startTestGateway(text), await startTestGateway(text)];
-  const counted = async () =>
-    Promise.all(gateways.map(async (each) => (await each.series()).get('snowgate_redis_nodes')));
-  const over = performance.now() + 10_000;
-  while ((await counted()).some((nodes) => nodes !== 2) && performance.now() < over) await pause(50);
-  expect(await counted()).toEqual([2, 2]);
-  await server.kill();
-  await until(() => gateways.every((each) => !isExact(each)), 'degraded limits');
+  await loseTogether(server, gateways);
   // A part is one token, which comes back after two minutes; of the whole limit one would be back after one.
   const first = await gateways[0]!.ask('/limited');
   expect([first.status, first.headers.ratelimit]).toEqual([204, '"by-address";r=0;t=120']);

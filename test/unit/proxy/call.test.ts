@@ -449,7 +449,7 @@ test.each([
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
         const hands = openHands([...two, specOf('c')], retry);
-        const callers: { caller: Caller; flight: Flight; ends: number; cancelled: boolean }[] = [];
+        const callers: { caller: Caller; flight: Flight; cancelled: boolean }[] = [];
         const answered = new Map<Arrival, HandBody>();
         const over = new Set<Arrival>();
         const slots = new Set<Slot>();
@@ -468,19 +468,9 @@ test.each([
           const [held, flow, known] = [at(waiting(), which), at(flowing(), which), at(callers, which)];
           if (what === 'send') {
             const caller = new Caller();
-            const entry = { caller, flight: { cancel() {} } as Flight, ends: 0, cancelled: false };
-            const [end, fail] = [caller.end.bind(caller), caller.fail.bind(caller)];
-            caller.end = () => {
-              entry.ends++;
-              end();
-            };
-            caller.fail = (error) => {
-              entry.ends++;
-              fail(error);
-            };
-            callers.push(entry);
             const body = method === 'GET' ? null : bodyOf('some', 'bytes');
-            entry.flight = hands.call.send(callOf(caller, headOf(method), { body }), caller);
+            const flight = hands.call.send(callOf(caller, headOf(method), { body }), caller);
+            callers.push({ caller, flight, cancelled: false });
           } else if (what === 'fail' && held !== undefined) {
             finish(held, () => held.to.fail(gatewayError(code)));
           } else if (what === 'answer' && held !== undefined) {
@@ -512,9 +502,9 @@ test.each([
           hands.clock.advance(500);
         }
         for (const slot of slots) expect(slot.inFlight).toBe(0);
-        for (const { ends, cancelled } of callers) {
-          if (cancelled) expect(ends).toBeLessThanOrEqual(1);
-          else expect(ends).toBe(1);
+        for (const { caller, cancelled } of callers) {
+          if (cancelled) expect(caller.ends).toBeLessThanOrEqual(1);
+          else expect(caller.ends).toBe(1);
         }
       }),
       { numRuns: 300 },

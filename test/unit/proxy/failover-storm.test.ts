@@ -27,7 +27,7 @@ test('whatever happens in whatever order, a caller hears one end, a body is sent
       const other = openHands([specOf('c')], retry);
       const moved = () => {};
       const call = createFailover({ clock: own.clock, first: own.call, next: other.call, moved });
-      const callers: { flight: Flight; ends: number; cancelled: boolean }[] = [];
+      const callers: { caller: Caller; flight: Flight; cancelled: boolean }[] = [];
       const answered = new Map<Arrival, HandBody>();
       const over = new Set<Arrival>();
       const slots = new Set([...own.upstream.slots, ...other.upstream.slots]);
@@ -44,19 +44,9 @@ test('whatever happens in whatever order, a caller hears one end, a body is sent
         const [held, flow, known] = [at(waiting(), which), at(flowing(), which), at(callers, which)];
         if (what === 'send') {
           const caller = new Caller();
-          const entry = { flight: { cancel() {} } as Flight, ends: 0, cancelled: false };
-          const [end, fail] = [caller.end.bind(caller), caller.fail.bind(caller)];
-          caller.end = () => {
-            entry.ends++;
-            end();
-          };
-          caller.fail = (error) => {
-            entry.ends++;
-            fail(error);
-          };
-          callers.push(entry);
           const body = method === 'GET' ? null : bodyOf('some', 'bytes');
-          entry.flight = call.send(callOf(caller, headOf(method), { body }), caller);
+          const flight = call.send(callOf(caller, headOf(method), { body }), caller);
+          callers.push({ caller, flight, cancelled: false });
         } else if (what === 'read' && held?.call.body != null) {
           const sink = new Caller();
           held.call.body.read(sink);
@@ -95,9 +85,9 @@ test('whatever happens in whatever order, a caller hears one end, a body is sent
         advance(500);
       }
       for (const slot of slots) expect(slot.inFlight).toBe(0);
-      for (const { ends, cancelled } of callers) {
-        if (cancelled) expect(ends).toBeLessThanOrEqual(1);
-        else expect(ends).toBe(1);
+      for (const { caller, cancelled } of callers) {
+        if (cancelled) expect(caller.ends).toBeLessThanOrEqual(1);
+        else expect(caller.ends).toBe(1);
       }
     }),
     { numRuns: 400 },

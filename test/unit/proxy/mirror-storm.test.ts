@@ -2,11 +2,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { gatewayError } from '../../../src/kernel/errors.ts';
-import { createWheel } from '../../../src/kernel/wheel.ts';
-import { forward } from '../../../src/proxy/forward.ts';
-import { Mirror } from '../../../src/proxy/mirror.ts';
-import { createManualClock } from '../../kit/clock.ts';
-import { createExchange, fieldsOf, HandBody, HandTransport, RecordSink } from '../../kit/proxy.ts';
+import { setUpMirror } from '../../kit/mirror.ts';
+import { fieldsOf, HandBody, RecordSink } from '../../kit/proxy.ts';
 
 const EVENTS = [
   'take body',
@@ -29,42 +26,13 @@ test('whatever happens in whatever order, a copy ends once and the original is a
   const events = fc.array(fc.constantFrom(...EVENTS), { maxLength: 16 });
   fc.assert(
     fc.property(fc.boolean(), events, (withBody, sequence) => {
-      const clock = createManualClock();
-      const wheel = createWheel(clock);
-      const [main, shadow] = [new HandTransport(), new HandTransport()];
-      const ended: string[] = [];
-      const mirror = new Mirror({
-        call: shadow,
-        percent: 1,
-        timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0 },
-        timeoutMs: 5000,
-        hostHeader: 'upstream',
-        hash: null,
-        clock,
-        random: { next: () => 0, bytes: (count) => new Uint8Array(count) },
-        wheel,
-        ended: (result) => ended.push(result),
-        attempted: () => {},
-      });
-      const body = withBody ? new HandBody() : null;
-      const { x, down } = createExchange({ clock, method: 'POST', body });
       let done = 0;
-      forward(x, {
-        call: main,
-        upstreamName: 'orders',
-        timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0 },
-        timeoutMs: 0,
-        maxDurationMs: null,
-        wheel,
-        hash: null,
-        hostHeader: 'keep',
-        viaName: 'snowgate',
-        bodyLimitBytes: 10_000_000,
-        mirror,
-        respond: null,
-        attempt: null,
-        done: () => done++,
-      });
+      const { clock, main, shadow, ended, begin } = setUpMirror(
+        { hostHeader: 'upstream' },
+        { bodyLimitBytes: 10_000_000, done: () => done++ },
+      );
+      const body = withBody ? new HandBody() : null;
+      const { x, down } = begin({ method: 'POST', body });
       const sink = new RecordSink();
       const answer = new HandBody();
       const mirrored = new HandBody();

@@ -1,64 +1,12 @@
 /** Copies of requests for a mirror: what they hold, when they leave, and that the original never notices. */
 import { describe, expect, test } from 'vitest';
 import { gatewayError } from '../../../src/kernel/errors.ts';
-import { createWheel } from '../../../src/kernel/wheel.ts';
-import { forward } from '../../../src/proxy/forward.ts';
-import { Mirror, type MirrorOptions } from '../../../src/proxy/mirror.ts';
-import { createManualClock } from '../../kit/clock.ts';
-import { createExchange, fieldsOf, HandBody, HandTransport, RecordSink } from '../../kit/proxy.ts';
-
-const setUp = (change: Partial<MirrorOptions> = {}) => {
-  const clock = createManualClock();
-  const wheel = createWheel(clock);
-  const [main, shadow] = [new HandTransport(), new HandTransport()];
-  const ended: string[] = [];
-  const attempted: string[] = [];
-  const mirror = new Mirror({
-    call: shadow,
-    percent: 1,
-    timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0 },
-    timeoutMs: 5000,
-    hostHeader: 'keep',
-    hash: null,
-    clock,
-    random: { next: () => 0.5, bytes: (count) => new Uint8Array(count) },
-    wheel,
-    ended: (result) => ended.push(result),
-    attempted: (endpoint, status, code) => attempted.push(`${endpoint} ${status} ${code}`),
-    ...change,
-  });
-  const begin = (exchange: Parameters<typeof createExchange>[0] = {}) => {
-    const made = createExchange({ clock, ...exchange });
-    forward(made.x, {
-      call: main,
-      upstreamName: 'orders',
-      timeouts: { connectMs: 0, firstByteMs: 0, idleMs: 0 },
-      timeoutMs: 0,
-      maxDurationMs: null,
-      wheel,
-      hash: null,
-      hostHeader: 'keep',
-      viaName: 'snowgate',
-      bodyLimitBytes: 1_000_000,
-      mirror,
-      respond: null,
-      attempt: null,
-      done: null,
-    });
-    return made;
-  };
-  /** The main upstream takes the body, as a sink that records it. */
-  const takeBody = () => {
-    const sink = new RecordSink();
-    main.call!.body!.read(sink);
-    return sink;
-  };
-  return { clock, main, shadow, ended, attempted, begin, takeBody, mirror };
-};
+import { setUpMirror } from '../../kit/mirror.ts';
+import { createExchange, fieldsOf, HandBody, RecordSink } from '../../kit/proxy.ts';
 
 describe('a request without a body', () => {
   test('is copied at once: its own head, marked', () => {
-    const { main, shadow, begin } = setUp();
+    const { main, shadow, begin } = setUpMirror();
     const { x } = begin({ fields: { accept: '*/*', cookie: ['a=1', 'b=2'] } });
     expect(shadow.call!.head).toMatchObject({ method: 'GET', path: '/orders/1', query: '?v=2' });
     expect({ ...shadow.call!.head.fields }).toEqual({
@@ -76,7 +24,7 @@ describe('a request without a body', () => {
     ['shadow.example', 'shadow.example'],
     ['upstream', '10.0.0.1:8080'],
   ])('with the Host %s is sent to %s', (hostHeader, authority) => {
-    const { shadow, begin } = setUp({ hostHeader });
+    const { shadow, begin } = setUpMirror({ hostHeader });
     begin();
     expect(shadow.call!.head.authority).toBe(authority);
   });
@@ -84,7 +32,7 @@ describe('a request without a body', () => {
 
 describe('a request with a body', () => {
   test('is copied once all of it has passed to the original', () => {
-    const { shadow, begin, takeBody } = setUp();
+    const { shadow, begin, takeBody } = setUpMirror();
     const body = new HandBody(10);
     begin({ method: 'POST', body });
     const sink = takeBody();
@@ -100,7 +48,7 @@ describe('a request with a body', () => {
   });
 
   test('that turns out empty is copied without one', () => {
-    const { shadow, begin, takeBody } = setUp();
+    const { shadow, begin, takeBody } = setUpMirror();
     const body = new HandBody(null);
     begin({ method: 'POST', body });
     takeBody();
@@ -109,13 +57,13 @@ describe('a request with a body', () => {
   });
 
   test('that is known to be too large is not copied', () => {
-    const { shadow, ended, begin } = setUp();
+    const { shadow, ended, begin } = setUpMirror();
     begin({ method: 'POST', body: new HandBody(65_537) });
     expect([shadow.call, ended]).toEqual([null, ['too_large']]);
   });
 
   test('that grows too large is not copied, and reaches the original whole', () => {
-    const { shadow, ended, begin, takeBody } = setUp();
+    const { shadow, ended, begin, takeBody } = setUpMirror();
     const body = new HandBody(null);
     begin({ method: 'POST', body });
     const sink = takeBody();
@@ -126,7 +74,7 @@ describe('a request with a body', () => {
   });
 
   test('that breaks off is not copied', () => {
-    const { shadow, ended, begin, takeBody } = setUp();
+    const { shadow, ended, begin, takeBody } = setUpMirror();
     const body = new HandBody(10);
     begin({ method: 'POST', body });
     const sink = takeBody();
@@ -137,7 +85,7 @@ describe('a request with a body', () => {
   });
 
   test('that the original does not want to the end is not copied', () => {
-    const { main, shadow, ended, begin, takeBody } = setUp();
+    const { main, shadow, ended, begin, takeBody } = setUpMirror();
     const body = new HandBody(10);
     const { down } = begin({ method: 'POST', body });
     takeBody();
@@ -150,7 +98,7 @@ describe('a request with a body', () => {
   });
 
   test('tells the source to wait when the original does', () => {
-    const { begin, takeBody } = setUp();
+    const { begin, takeBody } = setUpMirror();
     const body = new HandBody(10);
     begin({ method: 'POST', body });
     const sink = takeBody();
@@ -168,7 +116,7 @@ describe('a request with a body', () => {
 
 describe('the answer of a mirror', () => {
   test('is read away, and the client hears only the original', () => {
-    const { main, shadow, ended, attempted, begin } = setUp();
+    const { main, shadow, ended, attempted, begin } = setUpMirror();
     const { down } = begin();
     const [mirrored, answer] = [new HandBody(), new HandBody()];
     shadow.call!.observer!.attempted(500, null);
@@ -184,7 +132,7 @@ describe('the answer of a mirror', () => {
   });
 
   test('that never ends is cut after a megabyte', () => {
-    const { shadow, ended, begin } = setUp();
+    const { shadow, ended, begin } = setUpMirror();
     begin();
     const mirrored = new HandBody();
     shadow.to!.head({ status: 200, fields: fieldsOf() }, mirrored);
@@ -197,7 +145,7 @@ describe('the answer of a mirror', () => {
   });
 
   test('that takes too long is given up, and one that fails is counted', () => {
-    const { clock, shadow, ended, begin } = setUp();
+    const { clock, shadow, ended, begin } = setUpMirror();
     begin();
     clock.advance(5100);
     expect(shadow.cancelled).toHaveLength(1);
@@ -209,7 +157,7 @@ describe('the answer of a mirror', () => {
 });
 
 test('a client that leaves does not stop a copy that is on its way', () => {
-  const { main, shadow, ended, begin } = setUp();
+  const { main, shadow, ended, begin } = setUpMirror();
   const { down } = begin();
   down.left!();
   expect([main.cancelled.length, shadow.cancelled.length]).toEqual([1, 0]);
@@ -220,7 +168,7 @@ test('a client that leaves does not stop a copy that is on its way', () => {
 });
 
 test('at most a hundred are under way', () => {
-  const { shadow, ended, begin } = setUp();
+  const { shadow, ended, begin } = setUpMirror();
   for (let n = 0; n < 102; n++) begin();
   expect(ended).toEqual(['too_many', 'too_many']);
   shadow.to!.fail(gatewayError('GW_UPSTREAM_RESET'));
@@ -229,12 +177,12 @@ test('at most a hundred are under way', () => {
 });
 
 test('only the part is copied that is drawn', () => {
-  expect(setUp({ percent: 0.5 }).mirror.copy(createExchange().x, null)).toBeNull();
-  expect(setUp({ percent: 0.51 }).mirror.copy(createExchange().x, null)).not.toBeNull();
+  expect(setUpMirror({ percent: 0.5 }).mirror.copy(createExchange().x, null)).toBeNull();
+  expect(setUpMirror({ percent: 0.51 }).mirror.copy(createExchange().x, null)).not.toBeNull();
 });
 
 test('an upgrade is not copied', () => {
-  const { shadow, begin } = setUp();
+  const { shadow, begin } = setUpMirror();
   begin({ upgrade: true });
   expect(shadow.call).toBeNull();
 });
